@@ -1,0 +1,356 @@
+"""Making a plushie: the way of a photo, and of the credits that pay for it.
+
+    submit   check everything · take the credits and add the row, as one · store the original
+    run      take the lease, committed · call the model · store the picture · settle, as one
+
+No transaction is open while the model or the blob store is waited for. Whatever dies between two steps leaves
+a row from which `recover` can tell what to do.
+"""
+
+import asyncio
+import hashlib
+import logging
+from uuid import UUID
+
+from plushify_core._tasks import to_the_end
+from plushify_core.bookkeeping import Bookkeeping
+from plushify_core.catalog import Catalog, Quality
+from plushify_core.drawing import ORIGINAL, Drawing, Drawn, NotDrawn, remove_blobs
+from plushify_core.errors import GenerationFailed, InvalidInput, NotFound, RateLimited, Reason
+from plushify_core.generation import Generation, Status, StoredImage, blob_prefix
+from plushify_core.limits import Limits
+from plushify_core.model_call import Outcome
+from plushify_core.ports import (
+    BlobStore,
+    Clock,
+    Events,
+    ImageCodec,
+    ImageModel,
+    NewId,
+    Photo,
+    Store,
+    changes_of,
+)
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT_RETRY_AFTER_S = 10
+"""What a user with too many generations in flight is told to wait: about as long as one takes."""
+
+SETTLE_RETRY_DELAYS_S = (0.1, 0.5, 2.0, 5.0)
+"""Waits between attempts to commit an end. Together well within the lease margin."""
+
+
+class GenerateUseCase:
+    """Takes photos and makes plushies of them.
+
+    `submit` and `run` may be called in different processes; `generate` is both in one call.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        blobs: BlobStore,
+        codec: ImageCodec,
+        model: ImageModel,
+        events: Events,
+        clock: Clock,
+        new_id: NewId,
+        catalog: Catalog,
+        limits: Limits,
+    ) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._codec = codec
+        self._model = model
+        self._events = events
+        self._clock = clock
+        self._new_id = new_id
+        self._catalog = catalog
+        self._limits = limits
+        self._books = Bookkeeping(clock=clock, new_id=new_id, free_credits=limits.free_credits)
+        self._discards: set[asyncio.Task[None]] = set()
+
+    async def generate(
+        self, user_id: str, photo: bytes, *, style: str, quality: str, idempotency_key: str | None = None
+    ) -> Generation:
+        """Submit and run in one call. Arguments and errors are those of `submit`.
+
+        Returns:
+            The succeeded generation; or, for a replay of one that another process is working on, the
+            generation as it stands.
+
+        Raises:
+            GenerationFailed: there is no picture, and the refund is committed.
+        """
+        generation = await self.submit(user_id, photo, style=style, quality=quality, idempotency_key=idempotency_key)
+        generation = await self.run(generation.id)
+        if generation.failure is not None:
+            failure = generation.failure
+            raise GenerationFailed(failure.reason, charged=False, retryable=failure.retryable)
+        return generation
+
+    async def submit(
+        self, user_id: str, photo: bytes, *, style: str, quality: str, idempotency_key: str | None = None
+    ) -> Generation:
+        """Check the request, take its price, and store the photo.
+
+        Args:
+            user_id: who pays.
+            photo: the upload, as it came.
+            style: id of a style in the catalog.
+            quality: id of a quality in the catalog.
+            idempotency_key: 1 to 255 visible ASCII characters. The same key with the same request gives the
+                same generation and takes nothing (draft-ietf-httpapi-idempotency-key-header).
+
+        Returns:
+            The generation: pending; failed, and refunded, if the photo could not be stored; or, for a replay,
+            as it stands.
+
+        Raises:
+            InvalidInput: the request cannot be carried out; nothing was taken or stored.
+            InsufficientCredits: likewise.
+            RateLimited: `too_many_in_flight`; likewise.
+            NotFound: a replay of a generation that its user has deleted.
+        """
+        sold = await self._check(photo, style, quality, idempotency_key)
+        fingerprint = _fingerprint(photo, style, quality)
+        if idempotency_key is not None:
+            earlier = await self._replayed(user_id, idempotency_key, fingerprint)
+            if earlier is not None:
+                return earlier
+
+        sanitised = await self._codec.sanitise(photo, max_pixels=self._limits.max_pixels)
+        generation_id = self._new_id()
+        now = self._clock()
+        generation = Generation(
+            id=generation_id,
+            user_id=user_id,
+            style=style,
+            quality=quality,
+            credits_cost=self._catalog.price(sold),
+            fingerprint=fingerprint,
+            idempotency_key=idempotency_key,
+            created_at=now,
+            deadline_at=now + self._limits.timeout,
+            lease_until=now + min(self._limits.pending_lease, self._limits.timeout),
+            original=StoredImage(
+                key=blob_prefix(generation_id) + ORIGINAL,
+                media_type=sanitised.media_type,
+                width=sanitised.width,
+                height=sanitised.height,
+                size_bytes=len(sanitised.data),
+            ),
+        )
+        admitted, cancelled = await to_the_end(self._admit(generation, sanitised))
+        if cancelled:
+            if admitted == generation:
+                await to_the_end(self._give_up(generation, Reason.INTERRUPTED))
+            raise asyncio.CancelledError
+        return admitted
+
+    async def run(self, generation_id: UUID) -> Generation:
+        """Bring a pending generation to its end.
+
+        Safe to call from any process, late, twice or in parallel: one call does the work, every other returns
+        the generation as it stands. Cancellation ends the generation with a refund.
+
+        Raises:
+            NotFound: there is no such generation.
+        """
+        model_asked = (await self._model.capabilities()).name
+        (generation, ours), cancelled = await to_the_end(self._dispatch(generation_id, model_asked))
+        if ours:
+            drawing = self._drawing(generation)
+            if not cancelled:
+                try:
+                    await drawing.run()
+                except asyncio.CancelledError:
+                    cancelled = True
+            generation, cancelled_late = await to_the_end(self._settle(generation, drawing))
+            cancelled = cancelled or cancelled_late
+        if cancelled:
+            raise asyncio.CancelledError
+        return generation
+
+    async def tidied(self) -> None:
+        """Wait until what was stored in vain is removed: before a process ends in order."""
+        while self._discards:
+            await asyncio.wait(self._discards)
+
+    async def _check(self, photo: bytes, style: str, quality: str, key: str | None) -> Quality:
+        if not photo:
+            raise InvalidInput(Reason.IMAGE_EMPTY)
+        if len(photo) > self._limits.max_upload_bytes:
+            megabytes = self._limits.max_upload_bytes / 1024**2
+            raise InvalidInput(
+                Reason.IMAGE_TOO_LARGE, f"The file is larger than {megabytes:.3g} MB. Choose a smaller photo."
+            )
+        if key is not None:
+            fits = 1 <= len(key) <= self._limits.max_idempotency_key_chars
+            if not (fits and all("!" <= char <= "~" for char in key)):
+                raise InvalidInput(Reason.IDEMPOTENCY_KEY_INVALID)
+        self._catalog.style(style)
+        sold = self._catalog.quality(quality)
+        if sold.longest_side_px > (await self._model.capabilities()).largest_side_px:
+            raise InvalidInput(Reason.QUALITY_UNAVAILABLE)
+        return sold
+
+    async def _replayed(self, user_id: str, key: str, fingerprint: str) -> Generation | None:
+        async with self._store.begin() as tx:
+            earlier = await tx.generations.by_idempotency_key(user_id, key)
+        if earlier is None:
+            return None
+        if earlier.fingerprint != fingerprint:
+            raise InvalidInput(Reason.IDEMPOTENCY_KEY_REUSED)
+        if earlier.deleted_at is not None:
+            raise NotFound
+        return earlier
+
+    async def _admit(self, generation: Generation, photo: Photo) -> Generation:
+        """Charge and add the row, then store the original: in this order, so that no blob is without a row."""
+        try:
+            async with self._store.begin() as tx:
+                await self._books.ensure_subscription(tx, generation.user_id)
+                if not await tx.generations.add(generation):
+                    raise _KeyTaken
+                await self._books.charge(tx, generation)
+                # Counted behind the charge: the store lets no other posting of this user in between.
+                in_flight = await tx.generations.count_unfinished(generation.user_id)
+                if in_flight > self._limits.max_in_flight_per_user:
+                    raise RateLimited(Reason.TOO_MANY_IN_FLIGHT, retry_after_s=IN_FLIGHT_RETRY_AFTER_S)
+        except _KeyTaken:
+            return await self._winner(generation)
+        await self._tell(generation)
+
+        assert generation.original is not None, "a pending generation has its original"
+        try:
+            await self._blobs.put(generation.original.key, photo.data, media_type=photo.media_type)
+        except Exception:
+            log.exception("generation %s: cannot store the original", generation.id)
+            return await self._give_up(generation, Reason.STORAGE_UNAVAILABLE)
+        return generation
+
+    async def _winner(self, loser: Generation) -> Generation:
+        """The generation that took the idempotency key first."""
+        assert loser.idempotency_key is not None, "only a key can be taken"
+        winner = await self._replayed(loser.user_id, loser.idempotency_key, loser.fingerprint)
+        if winner is None:
+            raise NotFound  # it stood a moment ago, and was purged since
+        return winner
+
+    async def _give_up(self, generation: Generation, reason: Reason) -> Generation:
+        """End a generation that was never dispatched, and keep nothing of its photo."""
+        failure = NotDrawn(reason=reason).failure
+        async with self._store.begin() as tx:
+            failed = await self._books.fail(tx, generation, failure, original_stored=False)
+            current = failed or await tx.generations.get(generation.id)
+        if failed is not None:
+            await self._tell(failed)
+        if current is None or current.original is None:
+            await remove_blobs(self._blobs, generation, ORIGINAL)
+        if current is None:
+            raise NotFound
+        return current
+
+    async def _dispatch(self, generation_id: UUID, model_asked: str) -> tuple[Generation, bool]:
+        """Commit that the model may be called, before it is; and tell whether it is this call that may."""
+        async with self._store.begin() as tx:
+            generation = await tx.generations.get(generation_id)
+            if generation is None:
+                raise NotFound
+            if generation.status is not Status.PENDING:
+                return generation, False
+            running = generation.dispatched(generation.deadline_at + self._limits.lease_margin)
+            in_time = self._clock() < generation.deadline_at
+            ours = in_time and await tx.generations.replace(generation, running)
+            if ours:
+                await self._books.open_call(tx, running, model_asked)
+        if ours:
+            await self._tell(running)
+            return running, True
+        if not in_time:
+            return await self._give_up(generation, Reason.TIMEOUT), False
+        return await self._dispatch(generation_id, model_asked)  # another process was faster: see what it did
+
+    def _drawing(self, generation: Generation) -> Drawing:
+        remaining_s = (generation.deadline_at - self._clock()).total_seconds()
+        return Drawing(
+            generation,
+            catalog=self._catalog,
+            # A clock that was set back gives nobody more than the whole time.
+            timeout_s=min(max(remaining_s, 0), self._limits.timeout_s),
+            blobs=self._blobs,
+            codec=self._codec,
+            model=self._model,
+        )
+
+    async def _settle(self, running: Generation, drawing: Drawing) -> Generation:
+        """Commit how the drawing ended; keep nothing of it that the row does not refer to."""
+        for delay_s in (*SETTLE_RETRY_DELAYS_S, None):
+            try:
+                current = await self._commit_end(running, drawing)
+                break
+            except Exception:
+                if delay_s is None:
+                    raise  # the lease will run out, and the sweep refund
+                log.exception("generation %s: cannot commit its end, trying again", running.id)
+                await asyncio.sleep(delay_s)
+        # An end whose commit was reported as failed may stand nevertheless: then its blobs are referred to.
+        generated = current.generated if current is not None else None
+        if not (isinstance(drawing.end, Drawn) and generated == drawing.end.generated):
+            self._discard(drawing)
+        if current is None:
+            raise NotFound
+        await self._tell(current)
+        return current
+
+    async def _commit_end(self, running: Generation, drawing: Drawing) -> Generation | None:
+        """The generation as it stands afterwards, by this call or, if it lost the race, another's."""
+        end, billing, facts = drawing.end, drawing.billing, drawing.facts
+        async with self._store.begin() as tx:
+            ended: Generation | None
+            if isinstance(end, Drawn):
+                ended = running.succeeded(
+                    at=self._clock(),
+                    generated=end.generated,
+                    thumbnail=end.thumbnail,
+                    placeholder=end.placeholder,
+                )
+                if not await tx.generations.replace(running, ended):
+                    ended = None
+                await self._books.close_call(tx, running, Outcome.SUCCEEDED, billing=billing, facts=facts)
+            else:
+                ended = await self._books.fail(
+                    tx,
+                    running,
+                    end.failure,
+                    outcome=end.outcome,
+                    billing=billing,
+                    facts=facts,
+                    original_stored=end.original_stored,
+                )
+                if ended is None:
+                    await self._books.close_call(tx, running, end.outcome, billing=billing, facts=facts)
+            return ended or await tx.generations.get(running.id)
+
+    def _discard(self, drawing: Drawing) -> None:
+        # Apart, because work that ignores its cancellation would keep the user waiting.
+        task = asyncio.ensure_future(drawing.discard())
+        self._discards.add(task)
+        task.add_done_callback(self._discards.discard)
+
+    async def _tell(self, changed: Generation) -> None:
+        await self._events.publish(*changes_of(changed))
+
+
+class _KeyTaken(Exception):
+    """Another submission with the same idempotency key was faster."""
+
+
+def _fingerprint(photo: bytes, style: str, quality: str) -> str:
+    """What a request asks for, as a SHA-256 over its unambiguous concatenation."""
+    digest = hashlib.sha256(hashlib.sha256(photo).digest())
+    digest.update(f"{len(style)}:{style}{quality}".encode())
+    return digest.hexdigest()
