@@ -4,6 +4,7 @@
 credits; one that does not, cannot.
 """
 
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -144,8 +145,21 @@ class ImageCodec(Protocol):
 # ── blob store ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII)
+
+
+def check_key(key: str) -> None:
+    """Refuse what is no key of a blob: adapters call it first, so that no key leaves the store's folder.
+
+    Raises:
+        ValueError: `key` is not as `BlobStore` describes keys.
+    """
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"not a key of a blob: {key!r}")
+
+
 class BlobStore(Protocol):
-    """Keeps bytes under keys: `/`-separated names of letters, digits, `-`, `_` and `.`.
+    """Keeps bytes under keys: `/`-separated names of ASCII letters, digits, `-`, `_` and, but not first, `.`.
 
     Anything the technology raises other than `BlobMissing` means "not now"; the use cases settle it.
     """

@@ -1,0 +1,54 @@
+"""An image codec for PPM files, whose comments are its metadata."""
+
+import base64
+
+from plushify_adapters.memory import ppm
+from plushify_core.errors import InvalidInput, Reason
+from plushify_core.ports import ImageCodec, Photo, Picture
+
+THUMBNAIL_PX = 16
+
+
+class MemoryImageCodec(ImageCodec):
+    """Reads and writes binary PPM. Makes no photo smaller."""
+
+    async def sanitise(self, upload: bytes, *, max_pixels: int) -> Photo:
+        picture = _read(upload, max_pixels)
+        return Photo(data=picture.encode(), media_type=ppm.MEDIA_TYPE, width=picture.width, height=picture.height)
+
+    async def finish(self, data: bytes, *, longest_side_px: int) -> Picture:
+        picture = _read(data)
+        if max(picture.width, picture.height) > longest_side_px:
+            picture = picture.fitted(longest_side_px)
+        thumbnail = picture.fitted(min(THUMBNAIL_PX, max(picture.width, picture.height)))
+        dot = base64.b64encode(picture.fitted(1).encode()).decode()
+        return Picture(
+            data=picture.encode(),
+            media_type=ppm.MEDIA_TYPE,
+            width=picture.width,
+            height=picture.height,
+            thumbnail=thumbnail.encode(),
+            thumbnail_media_type=ppm.MEDIA_TYPE,
+            thumbnail_width=thumbnail.width,
+            thumbnail_height=thumbnail.height,
+            placeholder=f"data:{ppm.MEDIA_TYPE};base64,{dot}",
+        )
+
+
+def _read(data: bytes, max_pixels: int | None = None) -> ppm.Ppm:
+    if not data:
+        raise InvalidInput(Reason.IMAGE_EMPTY)
+    header = ppm.read_header(data)
+    if header is None:
+        raise InvalidInput(Reason.UNSUPPORTED_IMAGE_FORMAT)
+    width, height, start = header
+    if width < 2 or height < 2:
+        raise InvalidInput(Reason.IMAGE_TOO_SMALL)
+    if max_pixels is not None and width * height > max_pixels:
+        raise InvalidInput(Reason.IMAGE_TOO_MANY_PIXELS)
+    pixels = data[start : start + 3 * width * height]
+    if len(pixels) < 3 * width * height:
+        raise InvalidInput(Reason.IMAGE_CORRUPT)
+    if len(data) > start + len(pixels):
+        raise InvalidInput(Reason.IMAGE_ANIMATED)  # the format's way to several pictures: one behind the other
+    return ppm.Ppm(width=width, height=height, pixels=pixels)

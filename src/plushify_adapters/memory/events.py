@@ -1,0 +1,43 @@
+"""Events within one process."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from plushify_core.ports import Event, Events
+
+
+class MemoryEvents(Events):
+    """Tells the listeners of this process.
+
+    Args:
+        max_waiting: how many events wait for one listener before it loses the oldest.
+    """
+
+    def __init__(self, *, max_waiting: int = 100) -> None:
+        self._max_waiting = max_waiting
+        self._listeners: defaultdict[str, set[asyncio.Queue[Event]]] = defaultdict(set)
+
+    async def publish(self, *events: Event) -> None:
+        for event in events:
+            for queue in self._listeners.get(event.user_id, ()):
+                if queue.full():
+                    queue.get_nowait()
+                queue.put_nowait(event)
+
+    @asynccontextmanager
+    async def subscribe(self, user_id: str) -> AsyncIterator[AsyncIterator[Event]]:
+        queue: asyncio.Queue[Event] = asyncio.Queue(self._max_waiting)
+        self._listeners[user_id].add(queue)
+        try:
+            yield _drain(queue)
+        finally:
+            self._listeners[user_id].discard(queue)
+            if not self._listeners[user_id]:
+                del self._listeners[user_id]
+
+
+async def _drain(queue: asyncio.Queue[Event]) -> AsyncIterator[Event]:
+    while True:
+        yield await queue.get()

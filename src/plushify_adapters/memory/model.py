@@ -1,0 +1,59 @@
+"""An image model that inverts the colours."""
+
+import asyncio
+from collections import deque
+
+from plushify_adapters.memory import ppm
+from plushify_core.errors import ModelError, Reason
+from plushify_core.model_call import Billing, ModelFacts
+from plushify_core.ports import Capabilities, ImageModel, ModelRequest, ModelResult
+
+_INVERTED = bytes(255 - value for value in range(256))
+
+
+class MemoryImageModel(ImageModel):
+    """Draws the negative of a PPM photo in the size that was sold, and bills a price per picture.
+
+    `requests` are those it was called with. `fail_next` makes the next calls fail.
+
+    Args:
+        largest_side_px: the longest side it draws.
+        delay_s: seconds that each answer takes.
+        cost_nano_usd: what each picture costs, in nano-dollars.
+    """
+
+    def __init__(self, *, largest_side_px: int = 2048, delay_s: float = 0, cost_nano_usd: int = 39_000_000) -> None:
+        self.requests: list[ModelRequest] = []
+        self.delay_s = delay_s
+        self._cost_nano_usd = cost_nano_usd
+        self._errors: deque[Exception] = deque()
+        self._capabilities = Capabilities(
+            name="plushify/negative", title="Negative (in memory)", largest_side_px=largest_side_px, preview=True
+        )
+
+    def fail_next(self, *errors: Exception) -> None:
+        """Let the next calls raise these, one each."""
+        self._errors.extend(errors)
+
+    async def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    async def generate(self, request: ModelRequest) -> ModelResult:
+        self.requests.append(request)
+        data = b"".join([chunk async for chunk in request.open_photo()])
+        await asyncio.sleep(self.delay_s)
+        if self._errors:
+            raise self._errors.popleft()
+        header = ppm.read_header(data)
+        if header is None:
+            raise ModelError(
+                Reason.MODEL_REFUSED_INPUT, "the photo is no PPM", retryable=False, billing=Billing.NOT_BILLED
+            )
+        width, height, start = header
+        photo = ppm.Ppm(width=width, height=height, pixels=data[start:].translate(_INVERTED))
+        side = min(request.longest_side_px, self._capabilities.largest_side_px)
+        return ModelResult(
+            data=photo.fitted(side).encode(),
+            media_type=ppm.MEDIA_TYPE,
+            facts=ModelFacts(model=self._capabilities.name, provider="memory", cost_nano_usd=self._cost_nano_usd),
+        )
