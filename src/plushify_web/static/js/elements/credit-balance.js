@@ -1,0 +1,17 @@
+import { fill } from "../dom.js";
+import { credits } from "../format.js";
+import { balance } from "../state.js";
+
+/** The balance in the header, always in sight while somebody is signed in. */
+class CreditBalance extends HTMLElement {
+  connectedCallback() {
+    balance.follow((count) => this.#show(count));
+  }
+
+  #show(count) {
+    this.hidden = count === null;
+    if (count !== null) fill(this, { amount: credits(count) });
+  }
+}
+
+customElements.define("credit-balance", CreditBalance);

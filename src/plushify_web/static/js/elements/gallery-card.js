@@ -1,0 +1,74 @@
+import { elapsedMs } from "../clock.js";
+import { date, size, stopwatch } from "../format.js";
+import { fill, fromTemplate, part } from "../dom.js";
+import { isSettled, untilSettled } from "../live.js";
+import { tell, withCharge } from "../outcomes.js";
+import { Problem } from "../problem.js";
+import { catalog } from "../state.js";
+
+/** One generation in the gallery; while it runs, it waits for its end. Asks for its deletion by a `remove` event. */
+class GalleryCard extends HTMLElement {
+  #generation;
+  #gone = new AbortController();
+  #timer = null;
+
+  disconnectedCallback() {
+    this.#gone.abort();
+    clearInterval(this.#timer);
+  }
+
+  get generation() {
+    return this.#generation;
+  }
+
+  set generation(generation) {
+    this.#generation = generation;
+    this.dataset.status = generation.status;
+    this.replaceChildren(fromTemplate("gallery-card"));
+    this.#describe();
+    this.#picture();
+    part(this, "delete").addEventListener("click", () => this.dispatchEvent(new CustomEvent("remove", { bubbles: true, detail: generation })));
+    if (!isSettled(generation)) this.#wait();
+  }
+
+  #describe() {
+    const { id, style, width, createdAt, error } = this.#generation;
+    const styleName = catalog.value.styles.find((known) => known.id === style)?.name ?? style;
+    const made = date(createdAt);
+    fill(this, {
+      style: styleName,
+      facts: width ? size(this.#generation) : null,
+      made,
+      note: error ? withCharge(Problem.fromGeneration(this.#generation)) : null,
+    });
+    part(this, "open").href = `#/gallery/${id}`;
+    part(this, "open").setAttribute("aria-label", `${error ? "Failed plushie" : "Plushie"}, ${styleName}, ${made}`);
+    part(this, "delete").setAttribute("aria-label", `Delete ${styleName}, ${made}`);
+    part(this, "delete").hidden = !isSettled(this.#generation);
+  }
+
+  #picture() {
+    const { thumbnailUrl, originalUrl, placeholder } = this.#generation;
+    const picture = part(this, "picture");
+    Object.assign(part(this, "placeholder"), { src: placeholder ?? "", hidden: !placeholder });
+    picture.addEventListener("load", () => this.classList.add("loaded"));
+    picture.addEventListener("error", () => fill(this, { note: "This picture cannot be loaded now." }));
+    Object.assign(picture, { src: thumbnailUrl ?? originalUrl ?? "", hidden: !(thumbnailUrl ?? originalUrl) });
+  }
+
+  async #wait() {
+    const tick = () => fill(this, { note: `Being made, ${stopwatch(elapsedMs(this.#generation.createdAt))}` });
+    tick();
+    this.#timer = setInterval(tick, 1000);
+    try {
+      const ended = await untilSettled(this.#generation, this.#gone.signal);
+      if (!this.#gone.signal.aborted) this.generation = ended;
+    } catch (problem) {
+      tell(problem);
+    } finally {
+      clearInterval(this.#timer);
+    }
+  }
+}
+
+customElements.define("gallery-card", GalleryCard);

@@ -1,0 +1,50 @@
+import { fill, fromTemplate, part } from "../dom.js";
+
+const LONG_ENOUGH_TO_READ_S = { success: 6, info: 8, error: 20 };
+
+/** Show a notification. `action` is `{label, run}` or `{label, url}`; `forS` says how long it is of use. */
+export const toast = (options) => document.querySelector("toast-stack").show(options);
+
+class ToastStack extends HTMLElement {
+  show({ kind, title, text, action = null, forS = LONG_ENOUGH_TO_READ_S[kind] }) {
+    const item = fromTemplate("toast");
+    item.dataset.kind = kind;
+    fill(item, { title, text });
+    if (action) this.#addAction(item, action);
+    part(item, "dismiss").addEventListener("click", () => item.remove());
+    this.#raise();
+    this.append(item);
+    this.#removeAfter(item, forS * 1000);
+  }
+
+  #addAction(item, { label, run, url }) {
+    const control = part(item, url ? "link" : "action");
+    control.hidden = false;
+    control.textContent = label;
+    if (url) control.href = url;
+    control.addEventListener("click", () => {
+      item.remove();
+      run?.();
+    });
+  }
+
+  /** Dialogs opened since then cover this layer; only re-opening it puts it on top again. */
+  #raise() {
+    if (document.querySelector("dialog:modal") && this.matches(":popover-open")) this.hidePopover();
+    if (!this.matches(":popover-open")) this.showPopover();
+  }
+
+  /** Time stands still while somebody points at it or is inside it. */
+  #removeAfter(item, ms) {
+    let timer = setTimeout(() => item.remove(), ms);
+    const hold = () => clearTimeout(timer);
+    const release = () => {
+      hold();
+      timer = setTimeout(() => item.remove(), ms);
+    };
+    for (const type of ["pointerenter", "focusin"]) item.addEventListener(type, hold);
+    for (const type of ["pointerleave", "focusout"]) item.addEventListener(type, release);
+  }
+}
+
+customElements.define("toast-stack", ToastStack);

@@ -1,0 +1,21 @@
+const numbers = new Intl.NumberFormat("en");
+const dates = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
+
+export const credits = (count) => `${numbers.format(count)} ${count === 1 ? "credit" : "credits"}`;
+export const seconds = (count) => `${numbers.format(count)} ${count === 1 ? "second" : "seconds"}`;
+export const megabytes = (bytes) => `${numbers.format(Math.round((bytes / 2 ** 20) * 10) / 10)} MB`;
+export const megapixels = (pixels) => `${numbers.format(Math.round(pixels / 1e6))} megapixels`;
+export const size = ({ width, height }) => `${width} × ${height} px`;
+export const date = (iso) => dates.format(new Date(iso));
+
+/** Whole seconds as a stopwatch shows them: 0:07. */
+export function stopwatch(ms) {
+  const whole = Math.floor(ms / 1000);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** "JPEG, PNG or WebP" from media types. */
+export function fileKinds(mediaTypes) {
+  const names = mediaTypes.map((type) => type.replace("image/", "").toUpperCase().replace("WEBP", "WebP"));
+  return new Intl.ListFormat("en", { type: "disjunction" }).format(names);
+}
