@@ -8,15 +8,15 @@ a row from which `recover` can tell what to do.
 """
 
 import asyncio
-import hashlib
 import logging
 from uuid import UUID
 
 from plushify_core._tasks import to_the_end
+from plushify_core.admission import Admission, fingerprint_of
 from plushify_core.bookkeeping import Bookkeeping
-from plushify_core.catalog import Catalog, Quality
-from plushify_core.drawing import ORIGINAL, Drawing, Drawn, NotDrawn, remove_blobs
-from plushify_core.errors import GenerationFailed, InvalidInput, NotFound, RateLimited, Reason
+from plushify_core.catalog import Catalog
+from plushify_core.drawing import ORIGINAL, Drawing, Drawn
+from plushify_core.errors import GenerationFailed, NotFound, Reason
 from plushify_core.generation import Generation, Status, StoredImage, blob_prefix
 from plushify_core.limits import Limits
 from plushify_core.model_call import Outcome
@@ -27,15 +27,11 @@ from plushify_core.ports import (
     ImageCodec,
     ImageModel,
     NewId,
-    Photo,
     Store,
     changes_of,
 )
 
 log = logging.getLogger(__name__)
-
-IN_FLIGHT_RETRY_AFTER_S = 10
-"""What a user with too many generations in flight is told to wait: about as long as one takes."""
 
 SETTLE_RETRY_DELAYS_S = (0.1, 0.5, 2.0, 5.0)
 """Waits between attempts to commit an end. Together well within the lease margin."""
@@ -70,6 +66,15 @@ class GenerateUseCase:
         self._catalog = catalog
         self._limits = limits
         self._books = Bookkeeping(clock=clock, new_id=new_id, free_credits=limits.free_credits)
+        self._admission = Admission(
+            store=store,
+            blobs=blobs,
+            model=model,
+            events=events,
+            catalog=catalog,
+            limits=limits,
+            books=self._books,
+        )
         self._discards: set[asyncio.Task[None]] = set()
 
     async def generate(
@@ -114,10 +119,10 @@ class GenerateUseCase:
             RateLimited: `too_many_in_flight`; likewise.
             NotFound: a replay of a generation that its user has deleted.
         """
-        sold = await self._check(photo, style, quality, idempotency_key)
-        fingerprint = _fingerprint(photo, style, quality)
+        sold = await self._admission.check(photo, style=style, quality=quality, key=idempotency_key)
+        fingerprint = fingerprint_of(photo, style, quality)
         if idempotency_key is not None:
-            earlier = await self._replayed(user_id, idempotency_key, fingerprint)
+            earlier = await self._admission.replayed(user_id, idempotency_key, fingerprint)
             if earlier is not None:
                 return earlier
 
@@ -143,10 +148,10 @@ class GenerateUseCase:
                 size_bytes=len(sanitised.data),
             ),
         )
-        admitted, cancelled = await to_the_end(self._admit(generation, sanitised))
+        admitted, cancelled = await to_the_end(self._admission.admit(generation, sanitised))
         if cancelled:
             if admitted == generation:
-                await to_the_end(self._give_up(generation, Reason.INTERRUPTED))
+                await to_the_end(self._admission.withdraw(generation, Reason.INTERRUPTED))
             raise asyncio.CancelledError
         return admitted
 
@@ -179,81 +184,6 @@ class GenerateUseCase:
         while self._discards:
             await asyncio.wait(self._discards)
 
-    async def _check(self, photo: bytes, style: str, quality: str, key: str | None) -> Quality:
-        if not photo:
-            raise InvalidInput(Reason.IMAGE_EMPTY)
-        if len(photo) > self._limits.max_upload_bytes:
-            megabytes = self._limits.max_upload_bytes / 1024**2
-            raise InvalidInput(
-                Reason.IMAGE_TOO_LARGE, f"The file is larger than {megabytes:.3g} MB. Choose a smaller photo."
-            )
-        if key is not None:
-            fits = 1 <= len(key) <= self._limits.max_idempotency_key_chars
-            if not (fits and all("!" <= char <= "~" for char in key)):
-                raise InvalidInput(Reason.IDEMPOTENCY_KEY_INVALID)
-        self._catalog.style(style)
-        sold = self._catalog.quality(quality)
-        if sold.longest_side_px > (await self._model.capabilities()).largest_side_px:
-            raise InvalidInput(Reason.QUALITY_UNAVAILABLE)
-        return sold
-
-    async def _replayed(self, user_id: str, key: str, fingerprint: str) -> Generation | None:
-        async with self._store.begin() as tx:
-            earlier = await tx.generations.by_idempotency_key(user_id, key)
-        if earlier is None:
-            return None
-        if earlier.fingerprint != fingerprint:
-            raise InvalidInput(Reason.IDEMPOTENCY_KEY_REUSED)
-        if earlier.deleted_at is not None:
-            raise NotFound
-        return earlier
-
-    async def _admit(self, generation: Generation, photo: Photo) -> Generation:
-        """Charge and add the row, then store the original: in this order, so that no blob is without a row."""
-        try:
-            async with self._store.begin() as tx:
-                await self._books.ensure_subscription(tx, generation.user_id)
-                if not await tx.generations.add(generation):
-                    raise _KeyTaken
-                await self._books.charge(tx, generation)
-                # Counted behind the charge: the store lets no other posting of this user in between.
-                in_flight = await tx.generations.count_unfinished(generation.user_id)
-                if in_flight > self._limits.max_in_flight_per_user:
-                    raise RateLimited(Reason.TOO_MANY_IN_FLIGHT, retry_after_s=IN_FLIGHT_RETRY_AFTER_S)
-        except _KeyTaken:
-            return await self._winner(generation)
-        await self._tell(generation)
-
-        assert generation.original is not None, "a pending generation has its original"
-        try:
-            await self._blobs.put(generation.original.key, photo.data, media_type=photo.media_type)
-        except Exception:
-            log.exception("generation %s: cannot store the original", generation.id)
-            return await self._give_up(generation, Reason.STORAGE_UNAVAILABLE)
-        return generation
-
-    async def _winner(self, loser: Generation) -> Generation:
-        """The generation that took the idempotency key first."""
-        assert loser.idempotency_key is not None, "only a key can be taken"
-        winner = await self._replayed(loser.user_id, loser.idempotency_key, loser.fingerprint)
-        if winner is None:
-            raise NotFound  # it stood a moment ago, and was purged since
-        return winner
-
-    async def _give_up(self, generation: Generation, reason: Reason) -> Generation:
-        """End a generation that was never dispatched, and keep nothing of its photo."""
-        failure = NotDrawn(reason=reason).failure
-        async with self._store.begin() as tx:
-            failed = await self._books.fail(tx, generation, failure, original_stored=False)
-            current = failed or await tx.generations.get(generation.id)
-        if failed is not None:
-            await self._tell(failed)
-        if current is None or current.original is None:
-            await remove_blobs(self._blobs, generation, ORIGINAL)
-        if current is None:
-            raise NotFound
-        return current
-
     async def _dispatch(self, generation_id: UUID, model_asked: str) -> tuple[Generation, bool]:
         """Commit that the model may be called, before it is; and tell whether it is this call that may."""
         async with self._store.begin() as tx:
@@ -271,7 +201,7 @@ class GenerateUseCase:
             await self._tell(running)
             return running, True
         if not in_time:
-            return await self._give_up(generation, Reason.TIMEOUT), False
+            return await self._admission.withdraw(generation, Reason.TIMEOUT), False
         return await self._dispatch(generation_id, model_asked)  # another process was faster: see what it did
 
     def _drawing(self, generation: Generation) -> Drawing:
@@ -343,14 +273,3 @@ class GenerateUseCase:
 
     async def _tell(self, changed: Generation) -> None:
         await self._events.publish(*changes_of(changed))
-
-
-class _KeyTaken(Exception):
-    """Another submission with the same idempotency key was faster."""
-
-
-def _fingerprint(photo: bytes, style: str, quality: str) -> str:
-    """What a request asks for, as a SHA-256 over its unambiguous concatenation."""
-    digest = hashlib.sha256(hashlib.sha256(photo).digest())
-    digest.update(f"{len(style)}:{style}{quality}".encode())
-    return digest.hexdigest()
