@@ -58,7 +58,9 @@ class RecoverUseCase:
         failed: list[tuple[Generation, Generation]] = []
         to_run: list[UUID] = []
         async with self._store.begin() as tx:
-            for abandoned in await tx.generations.abandoned(now, limit=self._limits.sweep_batch):
+            batch = await tx.generations.abandoned(now, limit=self._limits.sweep_batch)
+            # In one order for all, so that two sweeps never wait for each other's users.
+            for abandoned in sorted(batch, key=lambda generation: generation.user_id):
                 if abandoned.status is Status.PENDING and now < abandoned.deadline_at:
                     taken = abandoned.reclaimed(abandoned.deadline_at + self._limits.lease_margin)
                     if await tx.generations.replace(abandoned, taken):
