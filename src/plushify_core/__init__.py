@@ -3,6 +3,7 @@
 Pure Python on msgspec, without any I/O: what it needs of the world it asks of the ports.
 """
 
+from plushify_core.audit import AuditUseCase, Disagreement, Finding
 from plushify_core.bookkeeping import SYSTEM
 from plushify_core.catalog import (
     DEFAULT_CATALOG,
@@ -12,6 +13,7 @@ from plushify_core.catalog import (
     Quality,
     Style,
 )
+from plushify_core.costs import CostsUseCase
 from plushify_core.credits import CreditsUseCase, Statement
 from plushify_core.errors import (
     MESSAGES,
@@ -42,13 +44,17 @@ __all__ = [
     "MESSAGES",
     "STANDARD_GENERATION_CREDITS",
     "SYSTEM",
+    "AuditUseCase",
     "Billing",
     "BlobMissing",
     "Catalog",
     "Code",
+    "CostsUseCase",
     "CreditsUseCase",
+    "Disagreement",
     "EntryKind",
     "Failure",
+    "Finding",
     "GalleryPage",
     "GalleryUseCase",
     "GenerateUseCase",

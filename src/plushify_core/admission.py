@@ -2,14 +2,15 @@
 
 import hashlib
 import logging
+from datetime import UTC
 
 from plushify_core.bookkeeping import Bookkeeping
 from plushify_core.catalog import Catalog, Quality
 from plushify_core.drawing import ORIGINAL, NotDrawn, remove_blobs
-from plushify_core.errors import InvalidInput, NotFound, RateLimited, Reason
+from plushify_core.errors import GenerationFailed, InvalidInput, NotFound, RateLimited, Reason
 from plushify_core.generation import Generation
 from plushify_core.limits import Limits
-from plushify_core.ports import BlobStore, Events, ImageModel, Photo, Store, changes_of
+from plushify_core.ports import BlobStore, Clock, Events, ImageModel, Photo, Store, changes_of
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class Admission:
         blobs: BlobStore,
         model: ImageModel,
         events: Events,
+        clock: Clock,
         catalog: Catalog,
         limits: Limits,
         books: Bookkeeping,
@@ -35,6 +37,7 @@ class Admission:
         self._blobs = blobs
         self._model = model
         self._events = events
+        self._clock = clock
         self._catalog = catalog
         self._limits = limits
         self._books = books
@@ -44,6 +47,7 @@ class Admission:
 
         Raises:
             InvalidInput: the request cannot be carried out.
+            GenerationFailed: `model_unavailable`: the day's spending limit is reached.
         """
         if not photo:
             raise InvalidInput(Reason.IMAGE_EMPTY)
@@ -60,6 +64,7 @@ class Admission:
         sold = self._catalog.quality(quality)
         if sold.longest_side_px > (await self._model.capabilities()).largest_side_px:
             raise InvalidInput(Reason.QUALITY_UNAVAILABLE)
+        await self._check_spending()
         return sold
 
     async def replayed(self, user_id: str, key: str, fingerprint: str) -> Generation | None:
@@ -121,6 +126,17 @@ class Admission:
         if current is None:
             raise NotFound
         return current
+
+    async def _check_spending(self) -> None:
+        limit = self._limits.daily_spend_nano_usd
+        if limit is None:
+            return
+        today = self._clock().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        async with self._store.begin() as tx:
+            spent = await tx.model_calls.cost_since(today)
+        if spent >= limit:
+            log.error("the model calls of today cost %.2f USD: no more until tomorrow", spent / 1e9)
+            raise GenerationFailed(Reason.MODEL_UNAVAILABLE, charged=False)
 
     async def _winner(self, loser: Generation) -> Generation:
         """The generation that took the idempotency key first."""

@@ -71,6 +71,7 @@ class GenerateUseCase:
             blobs=blobs,
             model=model,
             events=events,
+            clock=clock,
             catalog=catalog,
             limits=limits,
             books=self._books,
@@ -117,6 +118,7 @@ class GenerateUseCase:
             InvalidInput: the request cannot be carried out; nothing was taken or stored.
             InsufficientCredits: likewise.
             RateLimited: `too_many_in_flight`; likewise.
+            GenerationFailed: `model_unavailable`, the day's spending limit is reached; likewise.
             NotFound: a replay of a generation that its user has deleted.
         """
         sold = await self._admission.check(photo, style=style, quality=quality, key=idempotency_key)

@@ -114,6 +114,11 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         """What the keys of all its blobs begin with."""
         return blob_prefix(self.id)
 
+    @property
+    def blob_keys(self) -> list[str]:
+        """The keys of the blobs that it names."""
+        return [image.key for image in (self.original, self.generated, self.thumbnail) if image is not None]
+
     def dispatched(self, lease_until: datetime) -> "Generation":
         """Taken by a process that is about to call the image model."""
         return self._from(Status.PENDING, status=Status.RUNNING, fence=self.fence + 1, lease_until=lease_until)
@@ -167,6 +172,18 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, **changes)
 
 
+BLOBS = "generations/"
+"""What the keys of all blobs begin with."""
+
+
 def blob_prefix(generation_id: UUID) -> str:
     """What the keys of all blobs of this generation begin with."""
-    return f"generations/{generation_id}/"
+    return f"{BLOBS}{generation_id}/"
+
+
+def generation_of(key: str) -> UUID | None:
+    """The id of the generation that a blob belongs to by its key; None if the key is none of ours."""
+    try:
+        return UUID(key.removeprefix(BLOBS).partition("/")[0])
+    except ValueError:
+        return None

@@ -14,6 +14,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     A pending generation that nobody has dispatched after `pending_lease_s` may be taken over. A running one may
     be settled `lease_margin_s` after its deadline: the margin covers the time to settle and the difference
     between the clocks of two machines. What was deleted can be restored for `undo_delete_s`.
+    New generations are refused once the model calls of the day (UTC) have cost `daily_spend_nano_usd`; None is no limit.
     """
 
     timeout_s: float = 60.0
@@ -27,10 +28,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_idempotency_key_chars: int = 255
     max_page_items: int = 100
     sweep_batch: int = 100
+    audit_batch: int = 500
+    daily_spend_nano_usd: int | None = None
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)
+            if value is None:
+                continue
             lowest = 0 if name in {"undo_delete_s", "free_credits"} else 1e-9
             if value < lowest:
                 raise ValueError(f"the limit {name} is {value}: it must be {'0 or more' if not lowest else 'positive'}")

@@ -5,9 +5,9 @@ credits; one that does not, cannot.
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -16,7 +16,7 @@ import msgspec
 
 from plushify_core.generation import Generation, Status
 from plushify_core.ledger import LedgerEntry, Subscription
-from plushify_core.model_call import ModelCall, ModelFacts
+from plushify_core.model_call import ModelCall, ModelFacts, Outcome
 from plushify_core.users import Session, User
 
 Clock = Callable[[], datetime]
@@ -321,6 +321,20 @@ class Users(Protocol):
         ...
 
 
+class CostLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model calls of one day (UTC), style, model and outcome cost, and the credits they earned (what was
+    refunded is not earned). `unpriced_calls` are those whose cost is not known."""
+
+    day: date
+    style: str
+    model: str
+    outcome: Outcome
+    calls: int
+    credits_earned: int
+    cost_nano_usd: int
+    unpriced_calls: int
+
+
 class ModelCalls(Protocol):
     """The record of paid calls, within one transaction."""
 
@@ -338,6 +352,48 @@ class ModelCalls(Protocol):
 
     async def cost_since(self, since: datetime) -> int:
         """The known cost of the calls started at or after `since`, in nano-dollars."""
+        ...
+
+    async def costs(self, since: datetime, until: datetime) -> Sequence[CostLine]:
+        """The calls started from `since` up to `until`, added up by day, style, model (the one that was used,
+        where it is known) and outcome, in this order."""
+        ...
+
+
+class Imbalance(msgspec.Struct, frozen=True, kw_only=True):
+    """A user whose cached balance is not the sum of their entries. Both in credits."""
+
+    user_id: str
+    balance: int
+    entries: int
+
+
+class Audit(Protocol):
+    """What an auditor reads, within one transaction: everybody's, in pages."""
+
+    async def imbalances(self, *, after: str | None, limit: int) -> Sequence[Imbalance]:
+        """Up to `limit` of them, ordered by user id, beginning behind `after`."""
+        ...
+
+    async def recount(self, user_id: str) -> None:
+        """Set the user's cached balance to the sum of their entries."""
+        ...
+
+    async def scan(self, *, after: UUID | None, limit: int) -> Sequence[Generation]:
+        """Up to `limit` of all generations, in the trash or not, ordered by id, beginning behind `after`."""
+        ...
+
+    async def find(self, generation_ids: Sequence[UUID]) -> Sequence[Generation]:
+        """Those of these generations that exist, in any order."""
+        ...
+
+    async def entry_sums(self, generation_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+        """The sum of the entries of each of these generations, in credits. One without entries may be left out."""
+        ...
+
+    async def open_calls(self, started_before: datetime, *, after: UUID | None, limit: int) -> Sequence[ModelCall]:
+        """Up to `limit` of the model calls started before that time that have no outcome, ordered by
+        generation id, beginning behind `after`."""
         ...
 
 
@@ -362,6 +418,11 @@ class Transaction(Protocol):
     @property
     def model_calls(self) -> ModelCalls:
         """The record of paid calls."""
+        ...
+
+    @property
+    def audit(self) -> Audit:
+        """What an auditor reads."""
         ...
 
 

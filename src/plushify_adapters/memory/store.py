@@ -1,10 +1,11 @@
 """A store in dictionaries, whose transactions really roll back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -14,8 +15,8 @@ from plushify_core import ports
 from plushify_core.errors import InsufficientCredits
 from plushify_core.generation import Generation
 from plushify_core.ledger import EntryKind, LedgerEntry, Subscription
-from plushify_core.model_call import ModelCall
-from plushify_core.ports import GalleryFilter, Sort, Store
+from plushify_core.model_call import ModelCall, Outcome
+from plushify_core.ports import CostLine, GalleryFilter, Imbalance, Sort, Store
 from plushify_core.users import Session, User
 
 
@@ -58,6 +59,7 @@ class _Transaction(ports.Transaction):
         self._credits = _Credits(tables)
         self._users = _Users(tables)
         self._model_calls = _ModelCalls(tables)
+        self._audit = _Audit(tables)
 
     @property
     def generations(self) -> ports.Generations:
@@ -74,6 +76,10 @@ class _Transaction(ports.Transaction):
     @property
     def model_calls(self) -> ports.ModelCalls:
         return self._model_calls
+
+    @property
+    def audit(self) -> ports.Audit:
+        return self._audit
 
 
 class _Repository:
@@ -231,6 +237,72 @@ class _ModelCalls(_Repository, ports.ModelCalls):
     async def cost_since(self, since: datetime) -> int:
         recent = (call for call in self._tables.model_calls.values() if call.started_at >= since)
         return sum(call.facts.cost_nano_usd or 0 for call in recent)
+
+    async def costs(self, since: datetime, until: datetime) -> Sequence[CostLine]:
+        earned = Counter[UUID]()
+        for entry in self._tables.entries.values():
+            if entry.generation_id is not None:
+                earned[entry.generation_id] -= entry.amount
+        groups = defaultdict[tuple[date, str, str, Outcome], list[ModelCall]](list)
+        for call in self._tables.model_calls.values():
+            if since <= call.started_at < until:
+                day = call.started_at.astimezone(UTC).date()
+                groups[day, call.style, call.facts.model or call.model_asked, call.outcome].append(call)
+        return [
+            CostLine(
+                day=day,
+                style=style,
+                model=model,
+                outcome=outcome,
+                calls=len(calls),
+                credits_earned=sum(earned[call.generation_id] for call in calls),
+                cost_nano_usd=sum(call.facts.cost_nano_usd or 0 for call in calls),
+                unpriced_calls=sum(call.facts.cost_nano_usd is None for call in calls),
+            )
+            for (day, style, model, outcome), calls in sorted(groups.items())
+        ]
+
+
+class _Audit(_Repository, ports.Audit):
+    async def imbalances(self, *, after: str | None, limit: int) -> Sequence[Imbalance]:
+        sums = Counter[str]()
+        for entry in self._tables.entries.values():
+            sums[entry.user_id] += entry.amount
+        return [
+            Imbalance(user_id=user_id, balance=subscription.balance, entries=sums[user_id])
+            for user_id, subscription in sorted(self._tables.subscriptions.items())
+            if (after is None or user_id > after) and subscription.balance != sums[user_id]
+        ][:limit]
+
+    async def recount(self, user_id: str) -> None:
+        total = sum(entry.amount for entry in self._tables.entries.values() if entry.user_id == user_id)
+        subscription = self._tables.subscriptions[user_id]
+        self._tables.subscriptions[user_id] = msgspec.structs.replace(subscription, balance=total)
+
+    async def scan(self, *, after: UUID | None, limit: int) -> Sequence[Generation]:
+        ordered = sorted(self._tables.generations.values(), key=lambda found: found.id)
+        return _page(ordered, after, limit, descending=False)
+
+    async def find(self, generation_ids: Sequence[UUID]) -> Sequence[Generation]:
+        found = map(self._tables.generations.get, generation_ids)
+        return [generation for generation in found if generation is not None]
+
+    async def entry_sums(self, generation_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+        asked = set(generation_ids)
+        sums = Counter[UUID]()
+        for entry in self._tables.entries.values():
+            if entry.generation_id in asked:
+                sums[entry.generation_id] += entry.amount
+        return sums
+
+    async def open_calls(self, started_before: datetime, *, after: UUID | None, limit: int) -> Sequence[ModelCall]:
+        return [
+            call
+            for generation_id, call in sorted(self._tables.model_calls.items())
+            if call.outcome is Outcome.CALLING
+            and call.started_at < started_before
+            and (after is None or generation_id > after)
+        ][:limit]
 
 
 Row = TypeVar("Row", Generation, LedgerEntry)
