@@ -1,0 +1,140 @@
+"""Builds OpenRouter's answers byte for byte: a completion, a picture of `/images`, an error."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+import pybase64
+
+from .validation import PictureRequest
+
+CREATED = 1763838012
+COST_USD = 0.038826
+PROMPT_TOKENS = 345
+IMAGE_TOKENS = 1290
+
+_JSON = {"Content-Type": "application/json"}
+
+Ending = Literal["complete", "cut", "drop", "stall", "drip"]
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One call under way, as an answer needs to know it."""
+
+    protocol: Literal["chat", "images", "other"]
+    generation_id: str
+    origin: str
+    request: PictureRequest | None = None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What goes over the wire.
+
+    `ending` is how the body ends: `cut` closes the connection halfway, `drop` before a byte of the answer,
+    `stall` never answers, and `drip` sends a byte now and then.
+    """
+
+    body: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = msgspec.field(default_factory=lambda: dict(_JSON))
+    ending: Ending = "complete"
+    cost_usd: float = 0
+    native_finish_reason: str | None = None
+
+
+def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] = {}, cost_usd: float = 0) -> Answer:
+    """An answer whose body is JSON."""
+    return Answer(msgspec.json.encode(body), status, {**_JSON, **headers}, cost_usd=cost_usd)
+
+
+def error_body(status: int, error_type: str | None, message: str, metadata: Mapping[str, Any] = {}) -> dict[str, Any]:
+    """OpenRouter\'s error shape."""
+    facts = {"error_type": error_type, **metadata} if error_type else dict(metadata)
+    return {"error": {"code": status, "message": message, "metadata": facts}}
+
+
+def data_url(picture: bytes, media_type: str) -> str:
+    """A picture as a data URL of the media type it declares."""
+    return f"data:{media_type};base64,{pybase64.b64encode_as_string(picture)}"
+
+
+def usage(cost: float | None) -> dict[str, Any]:
+    """What the call took: tokens, and the cost in dollars, 0 for an answer that is not billed."""
+    image_tokens = IMAGE_TOKENS if cost else 0
+    completion_tokens = image_tokens + 9
+    return {
+        "prompt_tokens": PROMPT_TOKENS,
+        "completion_tokens": completion_tokens,
+        "total_tokens": PROMPT_TOKENS + completion_tokens,
+        "completion_tokens_details": {"reasoning_tokens": 0, "image_tokens": image_tokens},
+        "cost": cost,
+        "is_byok": False,
+        "cost_details": {
+            "upstream_inference_cost": None,
+            "upstream_inference_prompt_cost": 0,
+            "upstream_inference_completions_cost": cost or 0,
+        },
+    }
+
+
+def completion(
+    call: Call,
+    *,
+    images: Sequence[Mapping[str, Any]] | None,
+    content: str | None = "Here it is!",
+    finish: str | None = "stop",
+    native: str | None = "STOP",
+    error: Mapping[str, Any] | None = None,
+    model: str | None = None,
+    with_usage: bool = True,
+    cost: float | None = COST_USD,
+) -> dict[str, Any]:
+    """The body of a `/chat/completions` answer; `images=None` leaves the field out."""
+    assert call.request is not None
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None, "reasoning": None}
+    if images is not None:
+        message["images"] = images
+    choice: dict[str, Any] = {
+        "index": 0,
+        "logprobs": None,
+        "finish_reason": finish,
+        "native_finish_reason": native,
+        "message": message,
+    }
+    if error is not None:
+        choice["error"] = error
+    body: dict[str, Any] = {
+        "id": call.generation_id,
+        "provider": call.request.model.provider,
+        "model": model or call.request.model.id,
+        "object": "chat.completion",
+        "created": CREATED,
+        "system_fingerprint": None,
+        "choices": [choice],
+    }
+    if with_usage:
+        body["usage"] = usage(cost)
+    return body
+
+
+def images_body(
+    data: Sequence[Mapping[str, Any]] | None, *, with_usage: bool = True, cost: float | None = COST_USD
+) -> dict[str, Any]:
+    """The body of an `/images` answer."""
+    body: dict[str, Any] = {"created": CREATED, "data": data}
+    if with_usage:
+        body["usage"] = usage(cost)
+    return body
+
+
+def image_entry(url: str) -> dict[str, Any]:
+    """A picture as `/chat/completions` carries it."""
+    return {"type": "image_url", "index": 0, "image_url": {"url": url}}
+
+
+def data_entry(url: str) -> dict[str, Any]:
+    """The same picture as `/images` carries it: the base64 bare, an address as it is."""
+    if (match := re.match(r"data:([^;]*);base64,", url)) is None:
+        return {"url": url}
+    return {"b64_json": url[match.end() :], "media_type": match[1]}

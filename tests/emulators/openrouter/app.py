@@ -1,0 +1,281 @@
+"""The server: OpenRouter's routes under `/api/v1`, the pictures it serves by address, and the controls of a test."""
+
+import asyncio
+import itertools
+import time
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from .answers import COST_USD, Answer, Call, error_body, json_answer
+from .catalogue import MODELS, image_endpoints, models_page
+from .scenarios import ERRORS, SCENARIOS, answer, draw_answer
+from .validation import PictureRequest, Refusal, check_authorization, read_chat, read_images
+
+MAX_BODY_BYTES = 40_000_000
+API = "/api/v1"
+CALLS = "calls"  # the script of both endpoints that make pictures
+_READERS: dict[str, Callable[[bytes], PictureRequest]] = {"chat": read_chat, "images": read_images}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step of a script: a scenario, its options, and how long the answer takes."""
+
+    scenario: str = "ok"
+    options: dict[str, Any] = {}
+    latency_s: float | None = None
+
+
+class Emulator:
+    """The state of one emulator; `app` serves it.
+
+    Args:
+        latency_s: how long an answer takes unless its step says otherwise, in seconds.
+        keep: how many requests are remembered for `GET /_control/requests`.
+    """
+
+    def __init__(self, latency_s: float = 0, keep: int = 100) -> None:
+        self._latency_s = latency_s
+        self._ids = itertools.count(1)
+        self._requests: deque[dict[str, Any]] = deque(maxlen=keep)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets the scripts, the requests and the money spent."""
+        self._scripts: defaultdict[str, deque[Step]] = defaultdict(deque)
+        self._requests.clear()
+        self._generations: dict[str, dict[str, Any]] = {}
+        self._pictures: dict[str, PictureRequest] = {}
+        self._limit: float | None = 10.0
+        self._usage = 0.0
+
+    def app(self) -> web.Application:
+        """The routes, bound to this state."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.add_routes(
+            [
+                web.post(f"{API}/chat/completions", self._call("chat")),
+                web.post(f"{API}/images", self._call("images")),
+                web.get(f"{API}/key", self._page("/key", self._key)),
+                web.get(f"{API}/models", self._page("/models", self._models)),
+                web.get(
+                    f"{API}/images/models/{{author}}/{{slug}}/endpoints", self._page("/endpoints", self._endpoints)
+                ),
+                web.get(f"{API}/generation", self._page("/generation", self._generation)),
+                web.get("/files/{name}", self._file),
+                web.get("/redirect", self._redirect),
+                web.post("/_control/script", self._control_script),
+                web.post("/_control/account", self._control_account),
+                web.post("/_control/reset", self._control_reset),
+                web.get("/_control/requests", self._control_requests),
+            ]
+        )
+        return app
+
+    def _call(self, protocol: Any) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            step = self._next_step(CALLS)
+            generation_id = f"gen-{next(self._ids)}"
+            started = time.monotonic()
+            try:
+                picture_request = await self._read(request, protocol)
+            except Refusal as refusal:
+                return await _send(request, _refused(refusal))
+            self._pictures[generation_id] = picture_request
+            call = Call(protocol, generation_id, str(request.url.origin()), picture_request)
+            try:
+                await self._take_time(step)
+            except asyncio.CancelledError:
+                self._settle(call, Answer(cost_usd=COST_USD if protocol == "chat" else 0), started, cancelled=True)
+                raise
+            reply = await asyncio.to_thread(answer, call, step.scenario, step.options)
+            self._settle(call, reply, started, cancelled=False)
+            return await _send(request, reply)
+
+        return handle
+
+    async def _read(self, request: web.Request, protocol: str) -> PictureRequest:
+        """Reads and records a request; its body is not kept by the web framework while the answer is waited for."""
+        record: dict[str, Any] = {"method": request.method, "path": request.path, "headers": dict(request.headers)}
+        self._requests.append(record)
+        body = b"".join([chunk async for chunk in request.content.iter_chunked(1 << 18)])
+        record["body"] = body
+        check_authorization(request.headers.get("Authorization"))
+        if len(body) > MAX_BODY_BYTES:
+            raise Refusal(413, "payload_too_large", "Request entity too large")
+        if request.content_type != "application/json":
+            raise Refusal(400, "invalid_request", "Content-Type must be application/json")
+        return await asyncio.to_thread(_READERS[protocol], body)
+
+    def _page(self, name: str, make: Callable[[web.Request], dict[str, Any]]) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            self._requests.append(
+                {"method": "GET", "path": request.path_qs, "headers": dict(request.headers), "body": b"null"}
+            )
+            scripted = bool(self._scripts[name])
+            step = self._next_step(name)
+            await self._take_time(step)
+            try:
+                check_authorization(request.headers.get("Authorization"))
+                if scripted and step.scenario != "ok":
+                    call = Call("other", "", str(request.url.origin()))
+                    return await _send(request, answer(call, step.scenario, step.options))
+                return await _send(request, json_answer(make(request)))
+            except Refusal as refusal:
+                return await _send(request, _refused(refusal))
+
+        return handle
+
+    def _key(self, request: web.Request) -> dict[str, Any]:
+        remaining = None if self._limit is None else round(self._limit - self._usage, 6)
+        return {
+            "data": {
+                "label": "sk-or-v1-emu...lated",
+                "usage": self._usage,
+                "usage_daily": self._usage,
+                "usage_weekly": self._usage,
+                "usage_monthly": self._usage,
+                "byok_usage": 0,
+                "byok_usage_daily": 0,
+                "byok_usage_weekly": 0,
+                "byok_usage_monthly": 0,
+                "limit": self._limit,
+                "limit_remaining": remaining,
+                "limit_reset": None,
+                "include_byok_in_limit": False,
+                "is_free_tier": False,
+                "is_management_key": False,
+                "is_provisioning_key": False,
+                "creator_user_id": None,
+                "organization_id": None,
+                "workspace_id": None,
+                "allowed_data_regions": ["global"],
+                "budgets": [],
+                "effective_budget": None,
+                "free_model_daily_requests": {"limit": 50, "remaining": 50, "used": 0},
+                "rate_limit": {"requests": -1, "interval": "10s", "note": "Deprecated."},
+            }
+        }
+
+    def _models(self, request: web.Request) -> dict[str, Any]:
+        return models_page(request.query.get("output_modalities"))
+
+    def _endpoints(self, request: web.Request) -> dict[str, Any]:
+        model = MODELS.get("{author}/{slug}".format_map(request.match_info))
+        if model is None:
+            raise Refusal(404, "not_found", "No endpoints found for this model")
+        return image_endpoints(model)
+
+    def _generation(self, request: web.Request) -> dict[str, Any]:
+        try:
+            return {"data": self._generations[request.query["id"]]}
+        except KeyError:
+            raise Refusal(404, "not_found", "Generation not found") from None
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        generation_id = request.match_info["name"].removesuffix(".png")
+        if generation_id not in self._pictures:
+            raise web.HTTPNotFound
+        call = Call("other", generation_id, "", self._pictures[generation_id])
+        picture = await asyncio.to_thread(draw_answer, call)
+        return await _send(request, Answer(picture, headers={"Content-Type": "application/octet-stream"}))
+
+    async def _redirect(self, request: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound(request.query["to"])
+
+    async def _control_script(self, request: web.Request) -> web.StreamResponse:
+        steps = [_step(item) for item in await request.json()]
+        self._scripts[request.query.get("path", CALLS)].extend(steps)
+        return web.json_response({"steps": len(steps)})
+
+    async def _control_account(self, request: web.Request) -> web.StreamResponse:
+        account = await request.json()
+        self._limit, self._usage = account["limit"], account["usage"]
+        return web.json_response(account)
+
+    async def _control_reset(self, request: web.Request) -> web.StreamResponse:
+        self.reset()
+        return web.json_response({})
+
+    async def _control_requests(self, request: web.Request) -> web.StreamResponse:
+        records = [{**record, "body": _recorded_body(record.get("body", b"null"))} for record in self._requests]
+        return web.Response(body=msgspec.json.encode(records), content_type="application/json")
+
+    def _next_step(self, script: str) -> Step:
+        return self._scripts[script].popleft() if self._scripts[script] else Step()
+
+    async def _take_time(self, step: Step) -> None:
+        await asyncio.sleep(self._latency_s if step.latency_s is None else step.latency_s)
+
+    def _settle(self, call: Call, reply: Answer, started: float, cancelled: bool) -> None:
+        """Books what the call cost, as `GET /generation` and `GET /key` then tell."""
+        assert call.request is not None
+        self._usage += reply.cost_usd
+        self._generations[call.generation_id] = {
+            "id": call.generation_id,
+            "api_type": "image" if call.protocol == "images" else "completions",
+            "model": call.request.model.id,
+            "provider_name": call.request.model.provider,
+            "total_cost": reply.cost_usd,
+            "usage": reply.cost_usd,
+            "cancelled": cancelled,
+            "finish_reason": "stop",
+            "native_finish_reason": reply.native_finish_reason or "STOP",
+            "latency": round((time.monotonic() - started) * 1000),
+            "streamed": False,
+        }
+
+
+def _step(item: str | dict[str, Any]) -> Step:
+    """A step is a name, or an object `{"scenario": name, "latency_s": 2, …options}`."""
+    options: dict[str, Any] = {"scenario": item} if isinstance(item, str) else dict(item)
+    step = Step(options.pop("scenario", "ok"), options, options.pop("latency_s", None))
+    if step.scenario not in SCENARIOS and step.scenario not in ERRORS:
+        known = ", ".join(sorted([*SCENARIOS, *ERRORS]))
+        raise web.HTTPBadRequest(text=f"Unknown scenario {step.scenario!r}. Known: {known}")
+    return step
+
+
+def _recorded_body(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return body.decode(errors="replace")
+
+
+def _refused(refusal: Refusal) -> Answer:
+    return json_answer(error_body(refusal.status, refusal.error_type, refusal.message), refusal.status)
+
+
+async def _send(request: web.Request, reply: Answer) -> web.StreamResponse:
+    """Sends an answer the way it ends."""
+    if reply.ending == "stall":
+        await asyncio.Event().wait()  # until the client goes away, which cancels the handler
+    if reply.ending == "drop":
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+    response = web.StreamResponse(status=reply.status, headers=reply.headers)
+    response.content_length = len(reply.body)
+    await response.prepare(request)
+    try:
+        if reply.ending == "drip":
+            for start in range(len(reply.body)):
+                await response.write(reply.body[start : start + 1])
+                await asyncio.sleep(0.05)
+        elif reply.ending == "cut":
+            await response.write(reply.body[: len(reply.body) // 2])
+            assert request.transport is not None
+            request.transport.close()
+            return response
+        else:
+            await response.write(reply.body)
+        await response.write_eof()
+    except ConnectionResetError:
+        pass  # The client went away, which is the client's right.
+    return response

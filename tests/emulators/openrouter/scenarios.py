@@ -1,0 +1,313 @@
+"""Every answer OpenRouter has been seen to give, by name. A script is a list of these names, used one a call."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import pybase64
+
+from .answers import (
+    COST_USD,
+    Answer,
+    Call,
+    completion,
+    data_entry,
+    data_url,
+    error_body,
+    image_entry,
+    images_body,
+    json_answer,
+)
+from .catalogue import picture_size
+from .picture import draw
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """An answer with an error status."""
+
+    status: int
+    error_type: str | None
+    message: str
+    retry_after: str | None = None
+    metadata: Mapping[str, Any] = {}
+
+
+ERRORS: dict[str, ErrorAnswer] = {
+    "bad_request": ErrorAnswer(400, "invalid_request", "Invalid request parameters"),
+    "invalid_image": ErrorAnswer(400, "invalid_image", "Unable to process input image"),
+    "image_too_large": ErrorAnswer(400, "image_too_large", "The image is too large"),
+    "image_too_small": ErrorAnswer(400, "image_too_small", "The image is too small"),
+    "unsupported_image_format": ErrorAnswer(400, "unsupported_image_format", "Unsupported image format"),
+    "content_policy": ErrorAnswer(
+        400, "content_policy_violation", "The request was blocked by the provider's content policy"
+    ),
+    "refusal": ErrorAnswer(400, "refusal", "The model refused the request"),
+    "bad_key": ErrorAnswer(401, "authentication", "User not found."),
+    "account_empty": ErrorAnswer(402, "payment_required", "Insufficient credits. Add more using the credits page"),
+    "in_flight_budget": ErrorAnswer(
+        402,
+        "payment_required",
+        "Requests in flight would exceed the remaining credits",
+        retry_after="0",
+        metadata={"limit_source": "openrouter_in_flight_budget"},
+    ),
+    "moderated": ErrorAnswer(
+        403,
+        None,
+        "Your chosen model requires moderation and your input was flagged",
+        metadata={"reasons": ["violence"], "flagged_input": "a fight", "provider_name": "OpenAI"},
+    ),
+    "key_forbidden": ErrorAnswer(403, "permission_denied", "This key may not use this model"),
+    "model_gone": ErrorAnswer(404, "not_found", "No endpoints found for this model"),
+    "timeout_408": ErrorAnswer(408, "timeout", "The request timed out"),
+    "timeout_504": ErrorAnswer(504, "timeout", "The provider timed out"),
+    "timeout_524": ErrorAnswer(524, "timeout", "The edge network timed out"),
+    "payload_too_large": ErrorAnswer(413, "payload_too_large", "Request entity too large"),
+    "unprocessable": ErrorAnswer(422, "unprocessable", "Unprocessable entity"),
+    "rate_limited": ErrorAnswer(429, "rate_limit_exceeded", "Rate limit exceeded", retry_after="0"),
+    "rate_limited_40s": ErrorAnswer(429, "rate_limit_exceeded", "Rate limit exceeded", retry_after="40"),
+    "rate_limited_by_date": ErrorAnswer(
+        429, "rate_limit_exceeded", "Rate limit exceeded", retry_after="Wed, 21 Oct 2015 07:28:00 GMT"
+    ),
+    "rate_limited_bare": ErrorAnswer(429, None, "Rate limit exceeded"),
+    "no_provider": ErrorAnswer(503, "provider_unavailable", "No provider is available", retry_after="0"),
+    "overloaded": ErrorAnswer(529, "provider_overloaded", "The provider is overloaded", retry_after="0"),
+    "server_error": ErrorAnswer(500, "server", "Internal Server Error"),
+    "upstream_error": ErrorAnswer(
+        502, "server", "Provider returned error", metadata={"provider_name": "Google", "raw": "upstream 500"}
+    ),
+}
+
+
+def draw_answer(call: Call, media_type: str = "image/png") -> bytes:
+    """The picture drawn from the call's own photo, at the size its model would return."""
+    request = call.request
+    assert request is not None
+    width, height = picture_size(request.aspect_ratio, request.resolution)
+    return draw(request.photo, width, height, media_type)
+
+
+def ok(
+    call: Call,
+    *,
+    url: str | None = None,
+    count: int = 1,
+    media_type: str = "image/png",
+    declared: str | None = None,
+    typed: bool = True,
+    content: str | None = "Here it is!",
+    native: str = "STOP",
+    use_fallback: bool = False,
+    with_usage: bool = True,
+    cost: float | None = COST_USD,
+) -> Answer:
+    """A picture; the options bend the answer in the ways that still carry one."""
+    picture_url = url or data_url(draw_answer(call, media_type), declared or media_type)
+    assert call.request is not None
+    if call.protocol == "images":
+        entry = data_entry(picture_url)
+        if not typed:
+            entry.pop("media_type", None)
+        body = images_body([entry] * count, with_usage=with_usage, cost=cost)
+    else:
+        entry = image_entry(picture_url)
+        if not typed:
+            del entry["type"]
+        model = call.request.fallbacks[0] if use_fallback and call.request.fallbacks else None
+        body = completion(
+            call,
+            images=[entry] * count,
+            content=content,
+            native=native,
+            model=model,
+            with_usage=with_usage,
+            cost=cost,
+        )
+    return json_answer(body, headers={"X-Generation-Id": call.generation_id}, cost_usd=cost or 0)
+
+
+def image_address(call: Call, *, url: str | None = None) -> Answer:
+    """A picture by its address instead of its bytes; by default one that the emulator serves."""
+    return ok(call, url=url or f"{call.origin}/files/{call.generation_id}.png")
+
+
+def no_picture(
+    call: Call,
+    *,
+    finish: str | None = "stop",
+    native: str | None = "STOP",
+    content: str | None = "I can only describe it.",
+    images: str = "absent",
+    error: Mapping[str, Any] | None = None,
+    with_usage: bool = True,
+    cost: float | None = COST_USD,
+) -> Answer:
+    """A 200 without a picture: `images` is absent, null or empty."""
+    value: list[Any] | None = [] if images == "empty" else None
+    if call.protocol == "images":
+        body = images_body(value, with_usage=with_usage, cost=cost)
+    else:
+        body = completion(
+            call,
+            images=value,
+            content=content,
+            finish=finish,
+            native=native,
+            error=error,
+            with_usage=with_usage,
+            cost=cost,
+        )
+        if images == "null":
+            body["choices"][0]["message"]["images"] = None
+    answer = json_answer(body, headers={"X-Generation-Id": call.generation_id}, cost_usd=cost or 0)
+    return msgspec.structs.replace(answer, native_finish_reason=native)
+
+
+def error_in_choice(call: Call, *, cost: float | None = None) -> Answer:
+    """A choice that says how the provider failed; billed unless `cost` is 0."""
+    error = {
+        "code": 502,
+        "message": "Upstream error from Google",
+        "metadata": {"error_type": "provider_unavailable", "provider_code": "UNAVAILABLE"},
+    }
+    return no_picture(
+        call, finish="error", native=None, content=None, error=error, with_usage=cost is not None, cost=cost
+    )
+
+
+def error_in_200(call: Call, *, status: int = 502, error_type: str | None = None) -> Answer:
+    """Nothing but an error, and yet the status is 200."""
+    metadata = {"provider_name": "Google", "raw": "upstream connect error"}
+    return json_answer(error_body(status, error_type, "Provider returned error", metadata))
+
+
+def null_choices(call: Call) -> Answer:
+    """No choices and no error."""
+    body: dict[str, Any] = {"id": call.generation_id, "object": "chat.completion", "choices": None}
+    return json_answer(body if call.protocol == "chat" else {"data": None})
+
+
+def nested(call: Call) -> Answer:
+    """A good answer, nested under `provider`."""
+    answer = ok(call)
+    return json_answer({"provider": msgspec.Raw(answer.body)}, cost_usd=answer.cost_usd)
+
+
+def html(call: Call, *, status: int = 200) -> Answer:
+    """A page of the edge network in place of an answer."""
+    return Answer(b"<!DOCTYPE html><html><body>Bad gateway</body></html>", status, {"Content-Type": "text/html"})
+
+
+def blank(call: Call, *, status: int = 200) -> Answer:
+    """Nothing but white space."""
+    return Answer(b"\n   \n", status)
+
+
+def cut_short(call: Call) -> Answer:
+    """The connection closes halfway through a good answer."""
+    return msgspec.structs.replace(ok(call), ending="cut")
+
+
+def cut_json(call: Call) -> Answer:
+    """The body stops halfway, and yet the connection ends as if it were whole."""
+    answer = ok(call)
+    return msgspec.structs.replace(answer, body=answer.body[: len(answer.body) // 2])
+
+
+def drip(call: Call) -> Answer:
+    """A good answer that comes byte by byte, and would take hours."""
+    return msgspec.structs.replace(ok(call), ending="drip")
+
+
+def drop(call: Call) -> Answer:
+    """The connection closes before the first byte of an answer; the call is billed."""
+    return Answer(ending="drop", cost_usd=COST_USD)
+
+
+def stall(call: Call) -> Answer:
+    """No answer at all, until the client gives up; a chat call is billed nonetheless."""
+    return Answer(ending="stall", cost_usd=COST_USD if call.protocol == "chat" else 0)
+
+
+def empty_picture(call: Call) -> Answer:
+    """A data URL without data."""
+    return ok(call, url="data:image/png;base64,")
+
+
+def bad_base64(call: Call) -> Answer:
+    """A data URL that is not base64."""
+    return ok(call, url="data:image/png;base64,iVBORw0KGgo*not*base64*")
+
+
+def not_a_picture(call: Call) -> Answer:
+    """Base64 of something that is no picture."""
+    return ok(call, url=data_url(b"This is a sentence, whatever the media type says.", "image/png"))
+
+
+def cut_picture(call: Call) -> Answer:
+    """The base64 is sound, and the picture in it stops halfway."""
+    picture = draw_answer(call)
+    return ok(call, url=data_url(picture[: len(picture) // 2], "image/png"))
+
+
+def oversize(call: Call, *, size_bytes: int = 40_000_000) -> Answer:
+    """More base64 than any picture has."""
+    return ok(call, url="data:image/png;base64," + "A" * size_bytes)
+
+
+def error(
+    call: Call,
+    *,
+    name: str,
+    retry_after: str | None = None,
+    code: int | str | None = None,
+    with_code: bool = True,
+) -> Answer:
+    """The error answer of this name; `code` replaces the body's code, as some providers do."""
+    row = ERRORS[name]
+    body = error_body(row.status, row.error_type, row.message, row.metadata)
+    if code is not None:
+        body["error"]["code"] = code
+    if not with_code:
+        del body["error"]["code"]
+    pause = retry_after or row.retry_after
+    return json_answer(body, row.status, {"Retry-After": pause} if pause else {})
+
+
+def raw(call: Call, *, body_base64: str, status: int = 200, headers: Mapping[str, str] = {}) -> Answer:
+    """Any bytes at all."""
+    return Answer(pybase64.b64decode(body_base64), status, headers)
+
+
+SCENARIOS: dict[str, Callable[..., Answer]] = {
+    function.__name__: function
+    for function in (
+        ok,
+        image_address,
+        no_picture,
+        error_in_choice,
+        error_in_200,
+        null_choices,
+        nested,
+        html,
+        blank,
+        cut_short,
+        cut_json,
+        drip,
+        drop,
+        stall,
+        empty_picture,
+        bad_base64,
+        not_a_picture,
+        cut_picture,
+        oversize,
+        raw,
+    )
+}
+
+
+def answer(call: Call, name: str, options: Mapping[str, Any]) -> Answer:
+    """The answer of the scenario `name`, which is one of SCENARIOS or of ERRORS."""
+    if name in ERRORS:
+        return error(call, name=name, **options)
+    return SCENARIOS[name](call, **options)
