@@ -14,7 +14,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     A pending generation that nobody has dispatched after `pending_lease_s` may be taken over. A running one may
     be settled `lease_margin_s` after its deadline: the margin covers the time to settle and the difference
     between the clocks of two machines. What was deleted can be restored for `undo_delete_s`.
-    New generations are refused once the model calls of the day (UTC) have cost `daily_spend_nano_usd`; None is no limit.
+    New generations are refused once the model calls of the day (UTC) have cost `daily_spend_nano_usd`; None: never.
     """
 
     timeout_s: float = 60.0
