@@ -1,0 +1,78 @@
+"""What is for sale."""
+
+import msgspec
+import pytest
+
+from plushify_core import DEFAULT_CATALOG, Catalog, InvalidInput, Quality, Reason
+
+
+def test_prices() -> None:
+    """A price is the price of a standard generation, times the quality's multiplier."""
+    prices = {quality.id: DEFAULT_CATALOG.price(quality) for quality in DEFAULT_CATALOG.qualities}
+
+    assert prices == {"standard": 1, "high": 2, "ultra": 4}
+
+
+def test_dearer_generations() -> None:
+    """What a standard generation costs scales every price."""
+    catalog = msgspec.structs.replace(DEFAULT_CATALOG, standard_generation_credits=5)
+
+    assert [catalog.price(quality) for quality in catalog.qualities] == [5, 10, 20]
+
+
+def test_sizes() -> None:
+    """Each quality promises the longest side of its picture, in px."""
+    sizes = {quality.id: quality.longest_side_px for quality in DEFAULT_CATALOG.qualities}
+
+    assert sizes == {"standard": 512, "high": 1024, "ultra": 2048}
+
+
+def test_prompts() -> None:
+    """Each style has a prompt of its own."""
+    ids = [style.id for style in DEFAULT_CATALOG.styles]
+
+    assert ids == ["classic", "kawaii", "realistic", "cartoon", "chibi"]
+    assert len({style.prompt for style in DEFAULT_CATALOG.styles}) == len(ids)
+
+
+def test_looking_up() -> None:
+    """Styles and qualities are found by their ids."""
+    assert DEFAULT_CATALOG.style("chibi").name == "Chibi"
+    assert DEFAULT_CATALOG.quality("ultra").credit_multiplier == 4
+
+
+def test_unknown_style() -> None:
+    """A style that is not for sale is bad input."""
+    with pytest.raises(InvalidInput) as caught:
+        DEFAULT_CATALOG.style("marble")
+
+    assert caught.value.reason is Reason.UNKNOWN_STYLE
+
+
+def test_unknown_quality() -> None:
+    """A quality that is not for sale is bad input."""
+    with pytest.raises(InvalidInput) as caught:
+        DEFAULT_CATALOG.quality("8k")
+
+    assert caught.value.reason is Reason.UNKNOWN_QUALITY
+
+
+@pytest.mark.parametrize(("side", "multiplier"), [(0, 1), (512, 0), (-1, 1)])
+def test_impossible_quality(side: int, multiplier: int) -> None:
+    """A quality has a size, and a price that is not nothing."""
+    with pytest.raises(ValueError, match="at least 1"):
+        Quality(id="none", name="None", longest_side_px=side, credit_multiplier=multiplier)
+
+
+def test_impossible_catalogs() -> None:
+    """A catalog has something to sell, under ids that differ, and not for nothing."""
+    styles, qualities = DEFAULT_CATALOG.styles, DEFAULT_CATALOG.qualities
+
+    with pytest.raises(ValueError, match="at least one style"):
+        Catalog(styles=(), qualities=qualities)
+    with pytest.raises(ValueError, match="at least one quality"):
+        Catalog(styles=styles, qualities=())
+    with pytest.raises(ValueError, match="same id"):
+        Catalog(styles=styles + styles[:1], qualities=qualities)
+    with pytest.raises(ValueError, match="at least 1 credit"):
+        Catalog(styles=styles, qualities=qualities, standard_generation_credits=0)
