@@ -1,12 +1,14 @@
 const numbers = new Intl.NumberFormat("en");
-const dates = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
+const days = new Intl.DateTimeFormat("en", { dateStyle: "medium" });
+const times = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
 
 export const credits = (count) => `${numbers.format(count)} ${count === 1 ? "credit" : "credits"}`;
 export const seconds = (count) => `${numbers.format(count)} ${count === 1 ? "second" : "seconds"}`;
 export const megabytes = (bytes) => `${numbers.format(Math.round((bytes / 2 ** 20) * 10) / 10)} MB`;
 export const megapixels = (pixels) => `${numbers.format(Math.round(pixels / 1e6))} megapixels`;
 export const size = ({ width, height }) => `${width} × ${height} px`;
-export const date = (iso) => dates.format(new Date(iso));
+export const day = (iso) => days.format(new Date(iso));
+export const time = (iso) => times.format(new Date(iso));
 
 /** Whole seconds as a stopwatch shows them: 0:07. */
 export function stopwatch(ms) {

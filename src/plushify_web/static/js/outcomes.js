@@ -37,7 +37,7 @@ const OUTCOMES = {
 /** Tell the user about a problem, and do what its code asks for. */
 export function tell(problem, again = null) {
   if (!(problem.code in OUTCOMES)) throw problem;
-  OUTCOMES[problem.code](problem, again);
+  OUTCOMES[problem.code](problem, problem.retryable ? again : null);
 }
 
 /** The message, and that nothing was charged where the server has said so. */

@@ -4,9 +4,9 @@ export const UNEXPECTED_ANSWER = "UNEXPECTED_ANSWER";
 
 /** Why a call did not do what was asked. */
 export class Problem extends Error {
-  constructor({ code, reason = null, message, charged = null, balance = null, retryAfterS = null, outcomeUnknown = false }) {
+  constructor({ code, message, retryable = true, charged = null, balance = null, retryAfterS = null, outcomeUnknown = false }) {
     super(message);
-    Object.assign(this, { code, reason, charged, balance, retryAfterS, outcomeUnknown });
+    Object.assign(this, { code, retryable, charged, balance, retryAfterS, outcomeUnknown });
   }
 
   /** Read an RFC 9457 problem; anything else is an answer from something in between, such as a proxy. */
@@ -14,13 +14,15 @@ export class Problem extends Error {
     const isProblem = response.headers.get("Content-Type")?.startsWith("application/problem+json");
     const body = isProblem ? await response.json() : {};
     if (!body.code) return Problem.unexpected(response.status);
-    const { code, reason, detail, charged, balance } = body;
-    return new Problem({ code, reason, message: detail, charged, balance, retryAfterS: seconds(response.headers.get("Retry-After")) });
+    const { code, detail: message, retryable, charged, balance } = body;
+    const retryAfterS = seconds(response.headers.get("Retry-After"));
+    return new Problem({ code, message, retryable, charged, balance, retryAfterS, outcomeUnknown: charged === null });
   }
 
   /** The error that a failed generation keeps; the refund is committed together with it. */
   static fromGeneration({ error }) {
-    return new Problem({ ...error, charged: !error.refunded });
+    const { code, message, retryable, refunded } = error;
+    return new Problem({ code, message, retryable, charged: !refunded });
   }
 
   static connectionLost() {

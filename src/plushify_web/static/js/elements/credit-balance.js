@@ -10,7 +10,9 @@ class CreditBalance extends HTMLElement {
 
   #show(count) {
     this.hidden = count === null;
-    if (count !== null) fill(this, { amount: credits(count) });
+    if (count === null) return;
+    const [amount, unit] = credits(count).split(" ");
+    fill(this, { amount, unit });
   }
 }
 

@@ -1,5 +1,5 @@
 import { downloadUrl, fill, part } from "../dom.js";
-import { credits, date, size } from "../format.js";
+import { credits, size, time } from "../format.js";
 import { withCharge } from "../outcomes.js";
 import { Problem } from "../problem.js";
 import { redirect, route } from "../router.js";
@@ -25,7 +25,7 @@ class DetailDialog extends HTMLElement {
       quality: nameOf(qualities, quality),
       size: width ? size(generation) : "–",
       cost: error?.refunded ? "0 (refunded)" : credits(creditsCost),
-      made: date(createdAt),
+      made: time(createdAt),
       error: error && withCharge(Problem.fromGeneration(generation)),
     });
     this.#showPictures();

@@ -1,5 +1,5 @@
 import { elapsedMs } from "../clock.js";
-import { date, size, stopwatch } from "../format.js";
+import { day, size, stopwatch, time } from "../format.js";
 import { fill, fromTemplate, part } from "../dom.js";
 import { isSettled, untilSettled } from "../live.js";
 import { tell, withCharge } from "../outcomes.js";
@@ -26,7 +26,7 @@ class GalleryCard extends HTMLElement {
     this.dataset.status = generation.status;
     this.replaceChildren(fromTemplate("gallery-card"));
     this.#describe();
-    this.#picture();
+    this.#showPicture();
     part(this, "delete").addEventListener("click", () => this.dispatchEvent(new CustomEvent("remove", { bubbles: true, detail: generation })));
     if (!isSettled(generation)) this.#wait();
   }
@@ -34,25 +34,25 @@ class GalleryCard extends HTMLElement {
   #describe() {
     const { id, style, width, createdAt, error } = this.#generation;
     const styleName = catalog.value.styles.find((known) => known.id === style)?.name ?? style;
-    const made = date(createdAt);
+    const name = `${styleName}, ${time(createdAt)}`;
     fill(this, {
       style: styleName,
-      facts: width ? size(this.#generation) : null,
-      made,
-      note: error ? withCharge(Problem.fromGeneration(this.#generation)) : null,
+      facts: width ? `${size(this.#generation)}, ${day(createdAt)}` : day(createdAt),
+      failure: error && withCharge(Problem.fromGeneration(this.#generation)),
+      note: error ? "Not made" : null,
     });
     part(this, "open").href = `#/gallery/${id}`;
-    part(this, "open").setAttribute("aria-label", `${error ? "Failed plushie" : "Plushie"}, ${styleName}, ${made}`);
-    part(this, "delete").setAttribute("aria-label", `Delete ${styleName}, ${made}`);
+    part(this, "open").setAttribute("aria-label", name);
+    part(this, "delete").setAttribute("aria-label", `Delete ${name}`);
     part(this, "delete").hidden = !isSettled(this.#generation);
   }
 
-  #picture() {
+  #showPicture() {
     const { thumbnailUrl, originalUrl, placeholder } = this.#generation;
     const picture = part(this, "picture");
     Object.assign(part(this, "placeholder"), { src: placeholder ?? "", hidden: !placeholder });
     picture.addEventListener("load", () => this.classList.add("loaded"));
-    picture.addEventListener("error", () => fill(this, { note: "This picture cannot be loaded now." }));
+    picture.addEventListener("error", () => fill(this, { note: "Cannot be loaded now" }));
     Object.assign(picture, { src: thumbnailUrl ?? originalUrl ?? "", hidden: !(thumbnailUrl ?? originalUrl) });
   }
 
