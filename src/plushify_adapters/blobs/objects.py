@@ -1,0 +1,70 @@
+"""Blobs as the objects of a remote store, by fsspec's synchronous API."""
+
+from collections.abc import Generator
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+
+from fsspec import AbstractFileSystem
+from fsspec.implementations.dirfs import DirFileSystem
+
+from plushify_core.errors import BlobMissing
+
+CHUNK_BYTES = 256 * 1024
+"""What is read and handed on at once: little memory per reader, and few switches between threads."""
+
+
+class Objects:
+    """Objects under `path` of a file system whose writes are atomic, as those of S3 are.
+
+    Every method blocks, and raises what the file system raises.
+    """
+
+    def __init__(self, fs: AbstractFileSystem, path: str) -> None:
+        self._fs = DirFileSystem(path, fs)
+
+    def write(self, key: str, data: bytes, *, media_type: str) -> None:
+        """Store an object."""
+        self._fs.pipe_file(key, data, **self._s3(ContentType=media_type))
+
+    def read(self, key: str) -> Generator[bytes, None, None]:
+        """The object in chunks.
+
+        Raises:
+            BlobMissing: at the first step.
+        """
+        try:
+            file = self._fs.open(key, "rb", block_size=CHUNK_BYTES)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise BlobMissing(key) from error
+        with file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
+    def remove(self, key: str) -> None:
+        """Remove the object, if there is one."""
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(key)
+
+    def keys(self, prefix: str) -> Generator[str, None, None]:
+        """The keys that begin with `prefix`. fsspec lists a whole folder at once."""
+        folder = prefix.rpartition("/")[0]
+        for key in self._fs.find(folder):
+            if key.startswith(prefix):
+                yield key
+
+    def sign(self, key: str, *, expires_s: int, download_name: str | None) -> str | None:
+        """An address that serves the object for a time; None if the file system has none."""
+        headers = {}
+        if download_name is not None:
+            # The form for any name (RFC 6266 section 4.1, RFC 8187).
+            headers["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(download_name, safe='')}"
+        try:
+            url: str = self._fs.sign(key, expiration=expires_s, **self._s3(**headers))
+        except NotImplementedError:
+            return None
+        return url
+
+    def _s3(self, **options: str) -> dict[str, Any]:
+        """Options that fsspec has no common name for, and only S3 is known to take."""
+        return options if "s3" in self._fs.fs.protocol else {}

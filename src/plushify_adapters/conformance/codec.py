@@ -1,0 +1,203 @@
+"""What every image codec does."""
+
+import asyncio
+import base64
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+
+from plushify_core.errors import InvalidInput, Reason
+from plushify_core.ports import ImageCodec, Picture
+
+SECRET = b"SECRET-METADATA"
+MAX_PIXELS = 1_000_000
+MAX_PLACEHOLDER_CHARS = 300
+
+MakePhoto = Callable[[int, int], bytes]
+
+
+class ImageCodecConformance:
+    """The contract of `ImageCodec`. A subclass sets `adapter` and supplies the fixtures that raise here."""
+
+    adapter: ClassVar[type[ImageCodec]]
+    pytestmark: ClassVar[Any] = pytest.mark.anyio
+
+    @pytest.fixture
+    def codec(self) -> ImageCodec:
+        """The codec."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def photo(self) -> MakePhoto:
+        """Makes a photo of a width and height in px, in a format the codec reads."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def animated(self) -> bytes:
+        """A file of more than one picture."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def secretive(self) -> bytes:
+        """A photo of 40 × 30 px with `SECRET` in its metadata."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def huge_header(self) -> bytes:
+        """A file whose header says 60000 × 60000 px, and that ends there."""
+        raise NotImplementedError
+
+    def test_is_the_declared_adapter(self, codec: ImageCodec) -> None:
+        """The suite runs on the adapter that it says it runs on."""
+        assert type(codec) is self.adapter
+
+    async def test_a_photo_stays_a_photo(self, codec: ImageCodec, photo: MakePhoto) -> None:
+        """What comes out has the shape of what went in, and can go in again."""
+        once = await codec.sanitise(photo(40, 30), max_pixels=MAX_PIXELS)
+        again = await codec.sanitise(once.data, max_pixels=MAX_PIXELS)
+
+        assert (once.width, once.height) == (40, 30)
+        assert (again.width, again.height, again.media_type) == (40, 30, once.media_type)
+        assert once.media_type.startswith("image/")
+
+    async def test_the_same_photo_gives_the_same_bytes(self, codec: ImageCodec, photo: MakePhoto) -> None:
+        """Nothing of the time or of chance gets into a file."""
+        photos = [await codec.sanitise(photo(40, 30), max_pixels=MAX_PIXELS) for _ in range(2)]
+        pictures = [await codec.finish(photo(40, 30), longest_side_px=20) for _ in range(2)]
+
+        assert photos[0] == photos[1]
+        assert pictures[0] == pictures[1]
+
+    async def test_metadata_is_gone(self, codec: ImageCodec, secretive: bytes) -> None:
+        """No byte of the metadata is in anything that comes out."""
+        assert SECRET in secretive
+
+        photo = await codec.sanitise(secretive, max_pixels=MAX_PIXELS)
+        picture = await codec.finish(secretive, longest_side_px=1024)
+
+        written = (photo.data, picture.data, picture.thumbnail, placeholder_bytes(picture))
+        assert [SECRET in data for data in written] == [False] * 4
+
+    async def test_empty(self, codec: ImageCodec) -> None:
+        """No bytes are no photo."""
+        await refuses(codec, b"", Reason.IMAGE_EMPTY)
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"x",
+            b"this is a text\n" * 100,
+            bytes(1000),
+            b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><rect width="10" height="10"/></svg>',
+            b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>',
+            b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n",
+            b"%!PS-Adobe-3.0 EPSF-3.0\n",
+            b"push graphic-context\nviewbox 0 0 640 480\nfill 'url(https://example.com/)'\npop graphic-context",
+        ],
+        ids=["byte", "text", "zeros", "svg", "svg-in-xml", "pdf", "postscript", "magick-vector-graphics"],
+    )
+    async def test_what_is_no_photo(self, codec: ImageCodec, data: bytes) -> None:
+        """Text, documents and drawings are told by their bytes."""
+        await refuses(codec, data, Reason.UNSUPPORTED_IMAGE_FORMAT)
+
+    async def test_animated(self, codec: ImageCodec, animated: bytes) -> None:
+        """Several pictures are not one photo."""
+        await refuses(codec, animated, Reason.IMAGE_ANIMATED)
+
+    @pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1)])
+    async def test_too_small(self, codec: ImageCodec, photo: MakePhoto, size: tuple[int, int]) -> None:
+        """A side of one pixel makes no plushie."""
+        await refuses(codec, photo(*size), Reason.IMAGE_TOO_SMALL)
+
+    async def test_pixel_limit(self, codec: ImageCodec, photo: MakePhoto) -> None:
+        """As many pixels as the limit are taken, and not one more."""
+        data = photo(40, 30)
+
+        assert (await codec.sanitise(data, max_pixels=1200)).width == 40
+        with pytest.raises(InvalidInput) as refused:
+            await codec.sanitise(data, max_pixels=1199)
+        assert refused.value.reason is Reason.IMAGE_TOO_MANY_PIXELS
+
+    async def test_the_limit_is_checked_on_the_header(self, codec: ImageCodec, huge_header: bytes) -> None:
+        """A header is enough to refuse a huge picture: nobody waits for pixels, or has memory for them."""
+        await refuses(codec, huge_header, Reason.IMAGE_TOO_MANY_PIXELS)
+
+    @pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+    async def test_cut_off(self, codec: ImageCodec, photo: MakePhoto, kept: float) -> None:
+        """A photo that was not received whole is found, however much of it there is."""
+        whole = photo(200, 150)
+
+        await refuses(codec, whole[: int(len(whole) * kept)], Reason.IMAGE_CORRUPT)
+
+    @pytest.mark.parametrize(
+        ("longest_side_px", "expected"), [(1024, (400, 300)), (400, (400, 300)), (100, (100, 75)), (64, (64, 48))]
+    )
+    async def test_finish_scales_down_and_never_up(
+        self, codec: ImageCodec, photo: MakePhoto, longest_side_px: int, expected: tuple[int, int]
+    ) -> None:
+        """A picture has the size that was sold or, if the model drew less, its true size."""
+        picture = await codec.finish(photo(400, 300), longest_side_px=longest_side_px)
+
+        assert (picture.width, picture.height) == expected
+        assert await size_of(codec, picture.data) == expected
+
+    async def test_thumbnail(self, codec: ImageCodec, photo: MakePhoto) -> None:
+        """A thumbnail is a picture of the same shape, no larger, and as large as it says."""
+        picture = await codec.finish(photo(2000, 1500), longest_side_px=2000)
+        small = await codec.finish(photo(4, 3), longest_side_px=2000)
+
+        thumbnail_size = (picture.thumbnail_width, picture.thumbnail_height)
+        assert await size_of(codec, picture.thumbnail) == thumbnail_size
+        assert picture.thumbnail_width * 3 == picture.thumbnail_height * 4
+        assert picture.thumbnail_width < picture.width
+        assert (small.thumbnail_width, small.thumbnail_height) == (4, 3)
+
+    async def test_placeholder(self, codec: ImageCodec, photo: MakePhoto) -> None:
+        """A placeholder is a data URL that costs a list next to nothing."""
+        picture = await codec.finish(photo(400, 300), longest_side_px=400)
+
+        assert picture.placeholder.startswith("data:image/")
+        assert len(picture.placeholder) <= MAX_PLACEHOLDER_CHARS
+        assert placeholder_bytes(picture)
+
+    async def test_an_answer_that_is_no_picture(self, codec: ImageCodec, photo: MakePhoto) -> None:
+        """What a model returns is read with the same care as an upload."""
+        whole = photo(200, 150)
+        for data in (b"", b"Sorry, I cannot draw this.", whole[: len(whole) // 2], photo(1, 1)):
+            with pytest.raises(InvalidInput):
+                await codec.finish(data, longest_side_px=1024)
+
+    async def test_many_at_once(self, codec: ImageCodec, photo: MakePhoto) -> None:
+        """Photos that are read at the same time do not get mixed up, nor do their errors."""
+        sizes = [(20 + number, 10 + number) for number in range(20)]
+
+        async def sanitised(width: int, height: int) -> tuple[int, int] | Reason:
+            data = photo(width, height)
+            try:
+                result = await codec.sanitise(data[: len(data) // 2] if width % 2 else data, max_pixels=MAX_PIXELS)
+            except InvalidInput as error:
+                return error.reason
+            return result.width, result.height
+
+        results = await asyncio.gather(*(sanitised(*size) for size in sizes))
+
+        assert results == [Reason.IMAGE_CORRUPT if size[0] % 2 else size for size in sizes]
+
+
+async def refuses(codec: ImageCodec, upload: bytes, reason: Reason) -> None:
+    """The codec refuses this upload for this reason."""
+    with pytest.raises(InvalidInput) as refused:
+        await codec.sanitise(upload, max_pixels=MAX_PIXELS)
+    assert refused.value.reason is reason
+
+
+async def size_of(codec: ImageCodec, data: bytes) -> tuple[int, int]:
+    """Width and height in px of a picture."""
+    picture = await codec.finish(data, longest_side_px=100_000)
+    return picture.width, picture.height
+
+
+def placeholder_bytes(picture: Picture) -> bytes:
+    """The tiny picture in the placeholder."""
+    return base64.b64decode(picture.placeholder.partition(";base64,")[2], validate=True)
