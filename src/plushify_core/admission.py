@@ -3,12 +3,13 @@
 import hashlib
 import logging
 from datetime import UTC
+from uuid import UUID
 
 from plushify_core.bookkeeping import Bookkeeping
 from plushify_core.catalog import Catalog, Quality
 from plushify_core.drawing import ORIGINAL, NotDrawn, remove_blobs
 from plushify_core.errors import GenerationFailed, InvalidInput, NotFound, RateLimited, Reason
-from plushify_core.generation import Generation
+from plushify_core.generation import Generation, blob_prefix
 from plushify_core.limits import Limits
 from plushify_core.ports import BlobStore, Clock, Events, ImageModel, Photo, Store, changes_of
 
@@ -112,6 +113,16 @@ class Admission:
             log.exception("generation %s: cannot store the original", generation.id)
             return await self.withdraw(generation, Reason.STORAGE_UNAVAILABLE)
         return generation
+
+    async def photo_trouble(self, generation_id: UUID) -> Reason | None:
+        """Why this generation cannot be run: its photo is not, or not yet, stored, or nobody can tell."""
+        key = blob_prefix(generation_id) + ORIGINAL
+        try:
+            stored = [found async for found in self._blobs.keys(key)]
+        except Exception:
+            log.exception("generation %s: cannot look for its original", generation_id)
+            return Reason.STORAGE_UNAVAILABLE
+        return None if key in stored else Reason.INTERRUPTED
 
     async def withdraw(self, generation: Generation, reason: Reason) -> Generation:
         """End a generation that was never dispatched with a refund, and keep nothing of its photo."""

@@ -166,8 +166,7 @@ class GenerateUseCase:
         Raises:
             NotFound: there is no such generation.
         """
-        model_asked = (await self._model.capabilities()).name
-        (generation, ours), cancelled = await to_the_end(self._dispatch(generation_id, model_asked))
+        (generation, ours), cancelled = await to_the_end(self._dispatch(generation_id))
         if ours:
             drawing = self._drawing(generation)
             if not cancelled:
@@ -186,25 +185,31 @@ class GenerateUseCase:
         while self._discards:
             await asyncio.wait(self._discards)
 
-    async def _dispatch(self, generation_id: UUID, model_asked: str) -> tuple[Generation, bool]:
+    async def _dispatch(self, generation_id: UUID) -> tuple[Generation, bool]:
         """Commit that the model may be called, before it is; and tell whether it is this call that may."""
+        model_asked = (await self._model.capabilities()).name
+        hindrance = await self._admission.photo_trouble(generation_id)
         async with self._store.begin() as tx:
             generation = await tx.generations.get(generation_id)
             if generation is None:
                 raise NotFound
+            now = self._clock()
             if generation.status is not Status.PENDING:
                 return generation, False
+            if hindrance is Reason.INTERRUPTED and generation.being_submitted(now):
+                return generation, False  # a replay came before the photo: its submission, or the sweep, goes on
+            if now >= generation.deadline_at:
+                hindrance = Reason.TIMEOUT
             running = generation.dispatched(generation.deadline_at + self._limits.lease_margin)
-            in_time = self._clock() < generation.deadline_at
-            ours = in_time and await tx.generations.replace(generation, running)
+            ours = hindrance is None and await tx.generations.replace(generation, running)
             if ours:
                 await self._books.open_call(tx, running, model_asked)
         if ours:
             await self._tell(running)
             return running, True
-        if not in_time:
-            return await self._admission.withdraw(generation, Reason.TIMEOUT), False
-        return await self._dispatch(generation_id, model_asked)  # another process was faster: see what it did
+        if hindrance is not None:
+            return await self._admission.withdraw(generation, hindrance), False
+        return await self._dispatch(generation_id)  # another process was faster: see what it did
 
     def _drawing(self, generation: Generation) -> Drawing:
         remaining_s = (generation.deadline_at - self._clock()).total_seconds()

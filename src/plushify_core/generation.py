@@ -119,6 +119,10 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         """The keys of the blobs that it names."""
         return [image.key for image in (self.original, self.generated, self.thumbnail) if image is not None]
 
+    def being_submitted(self, now: datetime) -> bool:
+        """Whether its photo may still be on the way."""
+        return self.fence == 0 and self.lease_until is not None and now < self.lease_until
+
     def dispatched(self, lease_until: datetime) -> "Generation":
         """Taken by a process that is about to call the image model."""
         return self._from(Status.PENDING, status=Status.RUNNING, fence=self.fence + 1, lease_until=lease_until)

@@ -1,0 +1,297 @@
+"""What a submission takes, and what it does not."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from plushify_adapters.memory import MemoryImageModel
+from plushify_core import (
+    EntryKind,
+    InsufficientCredits,
+    InvalidInput,
+    Limits,
+    NotFound,
+    PlushifyError,
+    RateLimited,
+    Reason,
+    Status,
+)
+from tests.broken import BrokenBlobs, BrokenStore
+from tests.house import OTHER_PHOTO, PHOTO, House
+from tests.virtual_time import EPOCH, on_virtual_time
+
+
+@on_virtual_time
+async def test_submission() -> None:
+    """The price is taken, the row added and the photo stored; nobody has called the model yet."""
+    house = House()
+
+    generation = await house.submit(key="k")
+
+    assert generation == await house.row(generation.id)
+    assert (generation.status, generation.credits_cost, generation.idempotency_key) == (Status.PENDING, 1, "k")
+    assert generation.deadline_at == EPOCH + timedelta(seconds=60)
+    assert generation.lease_until == EPOCH + timedelta(seconds=20)
+    assert generation.original is not None
+    assert house.blobs.blobs[generation.original.key] == (PHOTO, "image/x-portable-pixmap")
+    assert [(entry.kind, entry.amount) for entry in await house.entries()] == [
+        (EntryKind.CONSUME, -1),
+        (EntryKind.GRANT, 3),
+    ]
+    assert house.model.requests == []
+
+
+@pytest.mark.parametrize(("quality", "cost"), [("standard", 1), ("high", 2), ("ultra", 4)])
+@on_virtual_time
+async def test_prices(quality: str, cost: int) -> None:
+    """A larger picture takes more credits."""
+    house = House(limits=Limits(free_credits=4))
+
+    generation = await house.generate.submit("ann", PHOTO, style="chibi", quality=quality)
+
+    assert (generation.credits_cost, await house.balance()) == (cost, 4 - cost)
+
+
+async def refusal(
+    house: House, photo: bytes = PHOTO, *, style: str = "kawaii", quality: str = "standard", key: str | None = None
+) -> PlushifyError:
+    """The error of a submission, which has moved nothing."""
+    before = await house.amounts()
+    with pytest.raises(PlushifyError) as caught:
+        await house.generate.submit("ann", photo, style=style, quality=quality, idempotency_key=key)
+    assert await house.amounts() == before
+    assert house.blobs.blobs == {}
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("photo", "reason"),
+    [
+        (b"", Reason.IMAGE_EMPTY),
+        (b"hello", Reason.UNSUPPORTED_IMAGE_FORMAT),
+        (PHOTO[:-1], Reason.IMAGE_CORRUPT),
+        (PHOTO + PHOTO, Reason.IMAGE_ANIMATED),
+        (b"P6\n1 1\n255\n123", Reason.IMAGE_TOO_SMALL),
+        (b"P6\n60000 60000\n255\n", Reason.IMAGE_TOO_MANY_PIXELS),
+        (PHOTO + bytes(101), Reason.IMAGE_TOO_LARGE),
+    ],
+)
+@on_virtual_time
+async def test_bad_photos(photo: bytes, reason: Reason) -> None:
+    """A photo that cannot be used costs nothing, and the user is told what is wrong with it."""
+    error = await refusal(House(limits=Limits(max_upload_bytes=100)), photo)
+
+    assert (type(error), error.reason, error.retryable) == (InvalidInput, reason, False)
+
+
+@on_virtual_time
+async def test_the_size_limit_is_named() -> None:
+    """Who sends too much is told how much is too much."""
+    error = await refusal(House(), bytes(10 * 1024**2 + 1))
+
+    assert error.message == "The file is larger than 10 MB. Choose a smaller photo."
+
+
+@on_virtual_time
+async def test_bad_choices() -> None:
+    """What is not for sale cannot be bought, nor what the model cannot draw."""
+    house = House(model=MemoryImageModel(largest_side_px=1024))
+
+    reasons = [
+        (await refusal(house, style="marble")).reason,
+        (await refusal(house, quality="8k")).reason,
+        (await refusal(house, quality="ultra")).reason,
+    ]
+
+    assert reasons == [Reason.UNKNOWN_STYLE, Reason.UNKNOWN_QUALITY, Reason.QUALITY_UNAVAILABLE]
+
+
+@pytest.mark.parametrize("key", ["", "a b", "ключ", "tab\t", "x" * 256])
+@on_virtual_time
+async def test_bad_keys(key: str) -> None:
+    """An idempotency key is short and visible."""
+    assert (await refusal(House(), key=key)).reason is Reason.IDEMPOTENCY_KEY_INVALID
+
+
+@on_virtual_time
+async def test_too_few_credits() -> None:
+    """Who cannot pay is told the balance, and pays nothing."""
+    error = await refusal(House(), quality="ultra")
+
+    assert (type(error), error.balance) == (InsufficientCredits, 3)
+
+
+@on_virtual_time
+async def test_one_credit_and_a_hundred_submissions() -> None:
+    """Of a hundred submissions in parallel, one credit pays for one."""
+    house = House(limits=Limits(free_credits=1))
+
+    results = await asyncio.gather(*(house.submit() for _ in range(100)), return_exceptions=True)
+
+    assert sum(isinstance(result, InsufficientCredits) for result in results) == 99
+    assert await house.amounts() == [1, -1]
+
+
+@on_virtual_time
+async def test_too_many_in_flight() -> None:
+    """A user waits for their plushies before they start more; what is refused is not paid."""
+    house = House(limits=Limits(free_credits=10, max_in_flight_per_user=2))
+    running = [await house.submit(), await house.submit()]
+
+    with pytest.raises(RateLimited) as caught:
+        await house.submit()
+    assert (caught.value.reason, caught.value.retry_after_s) == (Reason.TOO_MANY_IN_FLIGHT, 10)
+    assert await house.balance() == 8
+    await house.submit("bob")
+    await house.generate.run(running[0].id)
+    await house.submit()
+
+
+@on_virtual_time
+async def test_replay() -> None:
+    """The same request with the same key gives the same generation, as it stands, and takes nothing."""
+    house = House()
+    generation = await house.submit(key="k")
+
+    assert await house.submit(key="k") == generation
+    succeeded = await house.generate.run(generation.id)
+    assert await house.submit(key="k") == succeeded
+    assert await house.balance() == 2
+
+
+@on_virtual_time
+async def test_replay_of_a_failure() -> None:
+    """A replay does not try again: who wants that uses a new key."""
+    house = House(blobs=(blobs := BrokenBlobs()))
+    blobs.refused = {"put original"}
+    failed = await house.submit(key="k")
+    blobs.refused = set()
+
+    assert await house.submit(key="k") == failed
+    assert (await house.submit(key="another")).status is Status.PENDING
+
+
+@on_virtual_time
+async def test_replays_in_parallel() -> None:
+    """Fifty requests with one key, all at once: one generation, one charge."""
+    house = House(blobs=(blobs := BrokenBlobs()))
+    blobs.delays_s = {"put original": 1}
+
+    generations = await asyncio.gather(*(house.submit(key="k") for _ in range(50)))
+
+    assert len({generation.id for generation in generations}) == 1
+    assert await house.amounts() == [3, -1]
+    assert len(blobs.blobs) == 1
+
+
+@on_virtual_time
+async def test_keys_are_the_users_own() -> None:
+    """Two users may use the same key."""
+    house = House()
+
+    ann, bob = await house.submit("ann", key="k"), await house.submit("bob", key="k")
+
+    assert ann.id != bob.id
+
+
+@pytest.mark.parametrize(
+    ("photo", "style", "quality"),
+    [(OTHER_PHOTO, "kawaii", "standard"), (PHOTO, "chibi", "standard"), (PHOTO, "kawaii", "high")],
+)
+@on_virtual_time
+async def test_key_reuse(photo: bytes, style: str, quality: str) -> None:
+    """The same key with another request is a mistake of the caller's, and takes nothing."""
+    house = House()
+    await house.submit(key="k")
+
+    with pytest.raises(InvalidInput) as caught:
+        await house.generate.submit("ann", photo, style=style, quality=quality, idempotency_key="k")
+
+    assert caught.value.reason is Reason.IDEMPOTENCY_KEY_REUSED
+    assert await house.balance() == 2
+
+
+@on_virtual_time
+async def test_replay_of_what_was_deleted() -> None:
+    """What its user has deleted is not found by its key, and not made again."""
+    house = House()
+    generation = await house.make(key="k")
+    await house.gallery.delete("ann", generation.id)
+
+    with pytest.raises(NotFound):
+        await house.submit(key="k")
+    assert await house.balance() == 2
+
+
+@on_virtual_time
+async def test_photo_that_cannot_be_stored() -> None:
+    """No storage, no generation: it fails with a refund, and refers to no photo."""
+    house = House(blobs=(blobs := BrokenBlobs()))
+    blobs.refused = {"put original"}
+
+    failed = await house.submit()
+
+    assert failed.failure is not None
+    assert (failed.status, failed.failure.reason) == (Status.FAILED, Reason.STORAGE_UNAVAILABLE)
+    assert (failed.original, blobs.blobs) == (None, {})
+    assert await house.amounts() == [3, -1, 1]
+
+
+@on_virtual_time
+async def test_cancelled_while_it_pays() -> None:
+    """A submission that is cancelled when it has begun to pay gets its credits back."""
+    house = House(blobs=(blobs := BrokenBlobs()))
+    blobs.delays_s = {"put original": 2}
+    submission = asyncio.ensure_future(house.submit())
+    await asyncio.sleep(1)
+
+    submission.cancel()
+    await asyncio.wait({submission})
+
+    assert submission.cancelled()
+    assert await house.amounts() == [3, -1, 1]
+    assert blobs.blobs == {}
+
+
+@on_virtual_time
+async def test_cancelled_replay() -> None:
+    """Whoever cancels a replay does not cancel the generation of the first request."""
+    house = House(blobs=(blobs := BrokenBlobs()))
+    blobs.delays_s = {"put original": 2}
+    first = asyncio.ensure_future(house.submit(key="k"))
+    replay = asyncio.ensure_future(house.submit(key="k"))
+    await asyncio.sleep(1)
+
+    replay.cancel()
+    generation = await first
+
+    assert generation.status is Status.PENDING
+    assert await house.amounts() == [3, -1]
+
+
+@on_virtual_time
+async def test_commit_that_fails() -> None:
+    """When the payment cannot be committed, nothing is taken and nothing stored."""
+    house = House(store=(store := BrokenStore()))
+    store.refusals = 1
+
+    with pytest.raises(ConnectionError):
+        await house.submit()
+
+    assert await house.amounts() == []
+    assert house.blobs.blobs == {}
+
+
+@on_virtual_time
+async def test_commit_whose_answer_is_lost() -> None:
+    """A payment of which the caller never learned is refunded by a sweep: there is no photo to draw from."""
+    house = House(store=(store := BrokenStore()))
+    store.lost_answers = 1
+    with pytest.raises(ConnectionError):
+        await house.submit()
+
+    assert await house.amounts() == [3, -1]
+    await asyncio.sleep(20)
+    await house.sweep()
+    assert await house.amounts() == [3, -1, 1]
