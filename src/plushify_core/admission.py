@@ -1,5 +1,6 @@
 """The way in: everything that must hold before a generation is paid for, and the payment itself."""
 
+import asyncio
 import hashlib
 import logging
 from datetime import UTC
@@ -107,8 +108,13 @@ class Admission:
         await self._events.publish(*changes_of(generation))
 
         assert generation.original is not None, "a pending generation has its original"
+        assert generation.lease_until is not None, "and its lease"
+        lease_s = (generation.lease_until - self._clock()).total_seconds()
         try:
-            await self._blobs.put(generation.original.key, photo.data, media_type=photo.media_type)
+            async with asyncio.timeout(lease_s) as lease:
+                await self._blobs.put(generation.original.key, photo.data, media_type=photo.media_type)
+            if lease.expired():
+                raise TimeoutError  # stored all the same; but another process may have given it up meanwhile
         except Exception:
             log.exception("generation %s: cannot store the original", generation.id)
             return await self.withdraw(generation, Reason.STORAGE_UNAVAILABLE)

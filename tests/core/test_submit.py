@@ -239,6 +239,46 @@ async def test_photo_that_cannot_be_stored() -> None:
 
 
 @on_virtual_time
+async def test_photo_that_takes_too_long_to_store() -> None:
+    """A storage that never answers holds a submission only as long as nobody else may take it over."""
+    house = House(blobs=(blobs := BrokenBlobs()))
+    blobs.delays_s = {"put original": 3600}
+
+    failed = await house.submit()
+
+    assert failed.failure is not None
+    assert failed.failure.reason is Reason.STORAGE_UNAVAILABLE
+    assert house.clock() == EPOCH + timedelta(seconds=20)
+    assert await house.balance() == 3
+
+
+@on_virtual_time
+async def test_photo_that_is_stored_too_late() -> None:
+    """A photo that arrives after somebody else has given its generation up is removed."""
+
+    class Stubborn(BrokenBlobs):
+        async def put(self, key: str, data: bytes, *, media_type: str) -> None:
+            """Store it in the end, cancelled or not."""
+            try:
+                await asyncio.sleep(25)
+            except asyncio.CancelledError:
+                await asyncio.sleep(5)
+            await super().put(key, data, media_type=media_type)
+
+    house = House(blobs=(blobs := Stubborn()))
+    submission = asyncio.ensure_future(house.submit())
+    await asyncio.sleep(21)
+    await house.sweep()
+
+    failed = await submission
+
+    assert failed.failure is not None
+    assert failed.failure.reason is Reason.INTERRUPTED
+    assert blobs.blobs == {}
+    assert await house.amounts() == [3, -1, 1]
+
+
+@on_virtual_time
 async def test_cancelled_while_it_pays() -> None:
     """A submission that is cancelled when it has begun to pay gets its credits back."""
     house = House(blobs=(blobs := BrokenBlobs()))
