@@ -80,6 +80,9 @@ class Drawing:
         Raises:
             asyncio.CancelledError: the caller is to stop; `end` says interrupted.
         """
+        if self._timeout_s <= 0:  # the dispatch itself took too long: do not pay for an answer nobody waits for
+            self.end, self.billing = NotDrawn(reason=Reason.TIMEOUT), Billing.NOT_BILLED
+            return
         self._work = asyncio.ensure_future(self._draw())
         try:
             await asyncio.wait({self._work}, timeout=self._timeout_s)

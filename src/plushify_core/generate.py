@@ -231,13 +231,15 @@ class GenerateUseCase:
                 break
             except Exception:
                 if delay_s is None:
+                    if not isinstance(drawing.end, Drawn):
+                        self._discard(running, drawing)
                     raise  # the lease will run out, and the sweep refund
                 log.exception("generation %s: cannot commit its end, trying again", running.id)
                 await asyncio.sleep(delay_s)
         # An end whose commit was reported as failed may stand nevertheless: then its blobs are referred to.
         generated = current.generated if current is not None else None
         if not (isinstance(drawing.end, Drawn) and generated == drawing.end.generated):
-            self._discard(drawing)
+            self._discard(running, drawing)
         if current is None:
             raise NotFound
         await self._tell(current)
@@ -272,11 +274,24 @@ class GenerateUseCase:
                     await self._books.close_call(tx, running, end.outcome, billing=billing, facts=facts)
             return ended or await tx.generations.get(running.id)
 
-    def _discard(self, drawing: Drawing) -> None:
+    def _discard(self, running: Generation, drawing: Drawing) -> None:
         # Apart, because work that ignores its cancellation would keep the user waiting.
-        task = asyncio.ensure_future(drawing.discard())
+        task = asyncio.ensure_future(self._clear_up(running, drawing))
         self._discards.add(task)
         task.add_done_callback(self._discards.discard)
+
+    async def _clear_up(self, running: Generation, drawing: Drawing) -> None:
+        """Remove what was drawn in vain, and record what it cost if that became known only now."""
+        known = drawing.billing, drawing.facts
+        await drawing.discard()
+        billing, facts = drawing.billing, drawing.facts
+        if (billing, facts) == known:
+            return
+        try:
+            async with self._store.begin() as tx:
+                await self._books.close_call(tx, running, Outcome.INTERRUPTED, billing=billing, facts=facts)
+        except Exception:
+            log.exception("generation %s: cannot record what its late answer cost: %s", running.id, facts)
 
     async def _tell(self, changed: Generation) -> None:
         await self._events.publish(*changes_of(changed))

@@ -252,6 +252,20 @@ async def test_deadline_of_a_stubborn_model() -> None:
 
 
 @on_virtual_time
+async def test_cost_of_an_answer_after_the_deadline() -> None:
+    """What a late answer cost is on record, though its generation has failed long since."""
+    house = House(model=StubbornModel(delay_s=90))
+    generation = await house.generate.run((await house.submit()).id)
+    await house.generate.tidied()
+
+    call = await house.call(generation.id)
+
+    assert call is not None
+    assert (call.outcome, call.reason) == (Outcome.INTERRUPTED, Reason.TIMEOUT)
+    assert (call.billing, call.facts.cost_nano_usd) == (Billing.BILLED, 39_000_000)
+
+
+@on_virtual_time
 async def test_late_picture_of_a_slow_storage() -> None:
     """A picture that is stored after the deadline is removed, whatever of it had been stored."""
 
@@ -471,4 +485,24 @@ async def test_dispatch_whose_answer_is_lost() -> None:
     assert house.model.requests == []
     await asyncio.sleep(90)
     await house.sweep()
+    assert await house.amounts() == [3, -1, 1]
+
+
+@on_virtual_time
+async def test_late_picture_of_what_could_not_be_settled() -> None:
+    """A picture that comes after the sweep is removed too, though the database was away at the deadline."""
+    house = House(store=(store := BrokenStore()), model=StubbornModel(delay_s=100))
+    submitted = await house.submit()
+    run = asyncio.ensure_future(house.generate.run(submitted.id))
+    await asyncio.sleep(59)
+    store.refusals = 5
+    with pytest.raises(ConnectionError):
+        await run
+    await asyncio.sleep(30)
+    await house.sweep()
+
+    await house.generate.tidied()
+
+    assert reason_of(await house.row(submitted.id)) is Reason.INTERRUPTED
+    assert await house.pictures_of(submitted.id) == ["original"]
     assert await house.amounts() == [3, -1, 1]
