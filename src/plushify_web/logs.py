@@ -1,0 +1,49 @@
+"""Logging: the standard library's, formatted by structlog for people or for programs."""
+
+import logging.config
+from typing import Any, Literal
+
+import structlog
+
+
+def logging_config(kind: Literal["console", "json"]) -> dict[str, Any]:
+    """What `logging.config.dictConfig` takes. Everything goes to stderr: stdout is for results."""
+    handler = {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "plushify"}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"plushify": {"()": "plushify_web.logs.formatter", "kind": kind}},
+        "handlers": {"stderr": handler},
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
+        "loggers": {
+            "plushify_core": {"level": "INFO"},
+            "plushify_adapters": {"level": "INFO"},
+            "plushify_web": {"level": "INFO"},
+            "_granian": {"level": "WARNING"},
+            "granian.access": {"level": "INFO"},
+        },
+    }
+
+
+def configure_logging(kind: Literal["console", "json"]) -> None:
+    """Log to stderr, for people or as one JSON object per line."""
+    logging.config.dictConfig(logging_config(kind))
+
+
+def formatter(kind: Literal["console", "json"]) -> logging.Formatter:
+    """The formatter of this kind; the configuration names it."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=kind == "json"),
+    ]
+    if kind == "json":
+        last: list[structlog.typing.Processor] = [
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ]
+    else:
+        last = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
+    )

@@ -1,0 +1,166 @@
+"""What an operator can set, read from the environment.
+
+Every setting is `PLUSHIFY_` and the upper-case name of a field of `Settings`; docs/settings.md explains them.
+"""
+
+import difflib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Meta
+
+from plushify_core import DEFAULT_CATALOG, FREE_CREDITS, Catalog, Limits
+
+PREFIX = "PLUSHIFY_"
+
+_LIMITS = Limits()
+
+
+class SettingsError(Exception):
+    """A setting is wrong. The message is one sentence that names it and says what it takes."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings with their defaults. Each description ends the sentence "PLUSHIFY_… takes"."""
+
+    data_dir: Annotated[Path, Meta(description="a folder")] = Path("plushify-data")
+    database_url: (
+        Annotated[
+            str,
+            Meta(
+                description="a URL that begins with sqlite+aiosqlite:/// or postgresql+asyncpg://",
+                pattern=r"^(sqlite\+aiosqlite:///.|postgresql\+asyncpg://.)",
+            ),
+        ]
+        | None
+    ) = None
+    storage_url: (
+        Annotated[
+            str, Meta(description="a URL such as file:///srv/plushify or s3://bucket/prefix", pattern="^[a-z0-9+]+://.")
+        ]
+        | None
+    ) = None
+    storage_options: Annotated[dict[str, Any], Meta(description="a JSON object")] = {}
+    model: Annotated[Literal["openrouter", "felt"], Meta(description="openrouter or felt")] | None = None
+    image_model: Annotated[str, Meta(description="the name of an image model at OpenRouter", min_length=1)] = (
+        "google/gemini-2.5-flash-image"
+    )
+    openrouter_api_key: Annotated[str, Meta(description="a key of OpenRouter", pattern="^[!-~]+$")] | None = None
+    openrouter_base_url: Annotated[str, Meta(description="an http(s) URL", pattern=r"^https?://[^\s/]")] = (
+        "https://openrouter.ai/api/v1"
+    )
+    openrouter_api: Annotated[Literal["chat", "images"], Meta(description="chat or images")] = "chat"
+    generation_timeout_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.timeout_s
+    free_credits: Annotated[int, Meta(description="a whole number, 0 or more", ge=0)] = FREE_CREDITS
+    max_upload_bytes: Annotated[int, Meta(description="a whole number of bytes, 1 or more", ge=1)] = (
+        _LIMITS.max_upload_bytes
+    )
+    max_pixels: Annotated[int, Meta(description="a whole number of pixels, 4 or more", ge=4)] = _LIMITS.max_pixels
+    max_in_flight_per_user: Annotated[int, Meta(description="a whole number, 1 or more", ge=1)] = (
+        _LIMITS.max_in_flight_per_user
+    )
+    undo_delete_s: Annotated[float, Meta(description="seconds, 0 to 86400", ge=0, le=86_400)] = _LIMITS.undo_delete_s
+    sweep_interval_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = 10.0
+    drain_s: Annotated[float, Meta(description="seconds, 0 to 3600", ge=0, le=3600)] = 20.0
+    session_days: Annotated[int, Meta(description="a whole number of days, 1 to 400", ge=1, le=400)] = 30
+    public_url: (
+        Annotated[
+            str,
+            Meta(
+                description="the address of the page, such as https://plushify.example",
+                pattern=r"^https?://[^\s/?#]+/?$",
+            ),
+        ]
+        | None
+    ) = None
+    buy_credits_url: Annotated[str, Meta(description="an http(s) URL", pattern=r"^https?://[^\s/]")] | None = None
+    catalog: Annotated[Path, Meta(description="a TOML file")] | None = None
+    log: Annotated[Literal["console", "json"], Meta(description="console or json")] = "console"
+
+    def __repr__(self) -> str:
+        return "Settings(…)"  # some are secrets
+
+    @property
+    def model_kind(self) -> Literal["openrouter", "felt"]:
+        """Which model draws: the one that is named; else OpenRouter's if there is a key for it."""
+        return self.model or ("openrouter" if self.openrouter_api_key else "felt")
+
+    @property
+    def secure(self) -> bool:
+        """Whether the page is reached by https."""
+        return self.public_url is not None and self.public_url.startswith("https:")
+
+    @property
+    def session_lifetime(self) -> timedelta:
+        """How long somebody stays signed in."""
+        return timedelta(days=self.session_days)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the domain."""
+        return Limits(
+            timeout_s=self.generation_timeout_s,
+            undo_delete_s=self.undo_delete_s,
+            free_credits=self.free_credits,
+            max_upload_bytes=self.max_upload_bytes,
+            max_pixels=self.max_pixels,
+            max_in_flight_per_user=self.max_in_flight_per_user,
+        )
+
+
+SETTINGS = {PREFIX + field.name.upper(): field for field in msgspec.structs.fields(Settings)}
+"""The fields by the names of their environment variables."""
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """The settings of this environment. A variable that is empty counts as unset.
+
+    Raises:
+        SettingsError: a `PLUSHIFY_` variable is unknown or has a bad value.
+    """
+    values: dict[str, Any] = {}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX):
+            continue
+        if name not in SETTINGS:
+            close = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.85)
+            raise SettingsError(f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else "."))
+        if text.strip():
+            values[SETTINGS[name].name] = _convert(name, text.strip())
+    settings = Settings(**values)
+    if settings.model_kind == "openrouter" and settings.openrouter_api_key is None:
+        raise SettingsError("PLUSHIFY_MODEL is openrouter, which takes a key in PLUSHIFY_OPENROUTER_API_KEY.")
+    return settings
+
+
+def load_catalog(path: Path | None) -> Catalog:
+    """The catalog in this TOML file, or the default one.
+
+    Raises:
+        SettingsError: it cannot be read, or is no catalog.
+    """
+    if path is None:
+        return DEFAULT_CATALOG
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Catalog)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"PLUSHIFY_CATALOG takes a TOML file with styles and qualities: {error}.") from error
+
+
+def _convert(name: str, text: str) -> Any:
+    kind = SETTINGS[name].type
+    try:
+        value: Any = msgspec.json.decode(text) if SETTINGS[name].name == "storage_options" else text
+        return msgspec.convert(value, kind, strict=False, dec_hook=lambda wanted, raw: wanted(raw))
+    except msgspec.MsgspecError:
+        # The value stays unsaid: it may be a secret.
+        raise SettingsError(f"{name} takes {_takes(kind)}.") from None
+
+
+def _takes(kind: Any) -> str:
+    annotated = next(part for part in (kind, *get_args(kind)) if get_origin(part) is Annotated)
+    description: str = annotated.__metadata__[0].description
+    return description
