@@ -1,0 +1,154 @@
+"""Balances, statements, and what moves credits apart from generations."""
+
+import asyncio
+import math
+
+import pytest
+
+from plushify_core import SYSTEM, EntryKind, InsufficientCredits, InvalidInput, Limits, Reason
+from tests.broken import BrokenStore
+from tests.house import House
+from tests.virtual_time import EPOCH, on_virtual_time
+
+
+@on_virtual_time
+async def test_first_sight() -> None:
+    """A new user has the free credits, and a line that says so."""
+    house = House()
+
+    subscription = await house.credits.ensure_subscription("ann")
+
+    assert (subscription.plan, subscription.balance, subscription.created_at) == ("free", 3, EPOCH)
+    (entry,) = await house.entries()
+    assert (entry.kind, entry.amount, entry.reason, entry.actor) == (EntryKind.GRANT, 3, "free credits", SYSTEM)
+
+
+@on_virtual_time
+async def test_first_sights_in_parallel() -> None:
+    """However often a user is first seen at once, the free credits come once."""
+    house = House()
+
+    await asyncio.gather(*(house.credits.ensure_subscription("ann") for _ in range(50)))
+
+    assert await house.amounts() == [3]
+
+
+@on_virtual_time
+async def test_no_free_credits() -> None:
+    """Where nothing is free, nothing is granted."""
+    house = House(limits=Limits(free_credits=0))
+
+    assert await house.balance() == 0
+    assert await house.amounts() == []
+
+
+@on_virtual_time
+async def test_postings() -> None:
+    """Every posting moves the balance by its amount, with its reason and who made it."""
+    house = House()
+
+    balances = [
+        (await house.credits.add_credits("ann", 10, reason="bought", actor="shop")).balance,
+        (await house.credits.consume_credits("ann", 4, reason="a poster")).balance,
+        (await house.credits.adjust_credits("ann", -2, reason="booked twice", actor="eve")).balance,
+        (await house.credits.adjust_credits("ann", 1, reason="sorry", actor="eve")).balance,
+    ]
+
+    assert balances == [13, 9, 7, 8]
+    assert [(entry.kind, entry.amount, entry.reason, entry.actor) for entry in await house.entries()] == [
+        (EntryKind.ADJUST, 1, "sorry", "eve"),
+        (EntryKind.ADJUST, -2, "booked twice", "eve"),
+        (EntryKind.CONSUME, -4, "a poster", SYSTEM),
+        (EntryKind.GRANT, 10, "bought", "shop"),
+        (EntryKind.GRANT, 3, "free credits", SYSTEM),
+    ]
+
+
+@on_virtual_time
+async def test_no_balance_below_zero() -> None:
+    """What is not there cannot be taken, by whatever name; the first sight of the user is undone too."""
+    house = House()
+
+    with pytest.raises(InsufficientCredits) as consumption:
+        await house.credits.consume_credits("ann", 4, reason="a poster")
+    with pytest.raises(InsufficientCredits) as adjustment:
+        await house.credits.adjust_credits("ann", -4, reason="correction", actor="eve")
+
+    assert (consumption.value.balance, adjustment.value.balance) == (3, 3)
+    assert await house.amounts() == []
+    assert await house.balance() == 3
+
+
+@pytest.mark.parametrize("amount", [0, -1])
+@on_virtual_time
+async def test_amounts(amount: int) -> None:
+    """Grants and consumption are at least one credit; an adjustment moves something."""
+    house = House()
+
+    for posting in (
+        house.credits.add_credits("ann", amount, reason="gift"),
+        house.credits.consume_credits("ann", amount, reason="a poster"),
+        house.credits.adjust_credits("ann", 0, reason="nothing", actor="eve"),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            await posting
+        assert caught.value.reason is Reason.INVALID_CREDITS
+    assert await house.amounts() == []
+
+
+@pytest.mark.parametrize(("reason", "actor"), [("", "eve"), (" ", "eve"), ("gift", ""), ("gift", "\t")])
+@on_virtual_time
+async def test_unexplained(reason: str, actor: str) -> None:
+    """Nobody moves credits without saying who and why."""
+    house = House()
+
+    with pytest.raises(InvalidInput):
+        await house.credits.add_credits("ann", 1, reason=reason, actor=actor)
+    assert await house.amounts() == []
+
+
+@on_virtual_time
+async def test_statement() -> None:
+    """A statement lists every entry once, newest first; its amounts add up to the balance."""
+    house = House()
+    for amount in range(1, 7):
+        await house.credits.add_credits("ann", amount, reason="gift")
+    await house.credits.add_credits("bob", 100, reason="gift")
+
+    amounts, cursor, pages = [], None, 0
+    while cursor is not None or pages == 0:
+        page = await house.credits.statement("ann", cursor=cursor, limit=3)
+        amounts += [entry.amount for entry in page.items]
+        cursor, pages = page.next_cursor, pages + 1
+
+    assert amounts == [6, 5, 4, 3, 2, 1, 3]
+    assert pages == math.ceil(len(amounts) / 3)
+    assert await house.balance() == sum(amounts)
+
+
+@on_virtual_time
+async def test_statement_of_a_stranger() -> None:
+    """Who asks for a statement is a user from then on."""
+    house = House()
+
+    assert [entry.amount for entry in (await house.credits.statement("ann")).items] == [3]
+
+
+@pytest.mark.parametrize("limit", [0, 101])
+@on_virtual_time
+async def test_statement_pages(limit: int) -> None:
+    """Nobody gets an endless statement."""
+    with pytest.raises(InvalidInput):
+        await House().credits.statement("ann", limit=limit)
+
+
+@on_virtual_time
+async def test_posting_that_cannot_be_committed() -> None:
+    """A posting that fails has moved nothing."""
+    house = House(store=(store := BrokenStore()))
+    store.refusals = 1
+
+    with pytest.raises(ConnectionError):
+        await house.credits.add_credits("ann", 5, reason="gift")
+
+    assert await house.amounts() == []

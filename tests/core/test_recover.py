@@ -1,0 +1,235 @@
+"""What a sweep puts right, and what it leaves alone."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from plushify_adapters.memory import MemoryImageModel
+from plushify_core import Billing, Generation, Limits, Outcome, Reason, Session, Status, Swept
+from tests.broken import BrokenBlobs, BrokenStore
+from tests.house import House
+from tests.virtual_time import on_virtual_time
+
+NOTHING = Swept()
+
+
+async def abandoned_while_running(house: House) -> Generation:
+    """A running generation that no process works on: its dispatch stands, and the process thinks it does not."""
+    submitted = await house.submit()
+    assert isinstance(house.store, BrokenStore)
+    house.store.lost_answers = 1
+    with pytest.raises(ConnectionError):
+        await house.generate.run(submitted.id)
+    return await house.row(submitted.id)
+
+
+@on_virtual_time
+async def test_nothing_to_do() -> None:
+    """A sweep of a house in order changes nothing."""
+    house = House()
+    generation = await house.make()
+
+    assert await house.recover.sweep() == NOTHING
+    assert await house.row(generation.id) == generation
+
+
+@on_virtual_time
+async def test_pending_within_its_lease() -> None:
+    """What its process may still dispatch is left alone."""
+    house = House()
+    await house.submit()
+    await asyncio.sleep(19)
+
+    assert await house.recover.sweep() == NOTHING
+
+
+@on_virtual_time
+async def test_pending_past_its_lease() -> None:
+    """What was never dispatched is taken over once, and brought to its end while there is time."""
+    house = House()
+    generation = await house.submit()
+    await asyncio.sleep(20)
+
+    first, second = await house.recover.sweep(), await house.recover.sweep()
+
+    assert (first, second) == (Swept(to_run=(generation.id,)), NOTHING)
+    assert (await house.generate.run(generation.id)).status is Status.SUCCEEDED
+    assert await house.amounts() == [3, -1]
+
+
+@on_virtual_time
+async def test_taken_over_by_a_process_that_died() -> None:
+    """What was taken over and never run is refunded when its time is over; nothing of its photo is kept."""
+    house = House()
+    generation = await house.submit()
+    await asyncio.sleep(20)
+    await house.recover.sweep()
+    await asyncio.sleep(70)
+
+    assert await house.recover.sweep() == Swept(refunded=1)
+
+    failed = await house.row(generation.id)
+    assert failed.failure is not None
+    assert (failed.failure.reason, failed.original) == (Reason.INTERRUPTED, None)
+    assert house.blobs.blobs == {}
+    assert await house.amounts() == [3, -1, 1]
+
+
+@on_virtual_time
+async def test_running_within_its_lease() -> None:
+    """A running generation belongs to its process until well after its deadline."""
+    house = House(store=BrokenStore())
+    running = await abandoned_while_running(house)
+    await asyncio.sleep(89)
+
+    assert await house.recover.sweep() == NOTHING
+    assert await house.row(running.id) == running
+
+
+@on_virtual_time
+async def test_running_past_its_lease() -> None:
+    """What may have been drawn and paid is refunded and never dispatched again."""
+    house = House(store=BrokenStore())
+    running = await abandoned_while_running(house)
+    await asyncio.sleep(90)
+
+    assert [await house.recover.sweep() for _ in range(3)] == [Swept(refunded=1), NOTHING, NOTHING]
+
+    failed = await house.row(running.id)
+    assert failed.failure is not None
+    assert failed.failure.reason is Reason.INTERRUPTED
+    call = await house.call(running.id)
+    assert call is not None
+    assert (call.outcome, call.billing) == (Outcome.INTERRUPTED, Billing.UNKNOWN)
+    assert house.model.requests == []
+    assert await house.amounts() == [3, -1, 1]
+
+
+@on_virtual_time
+async def test_pictures_of_an_abandoned_drawing() -> None:
+    """What a dead process had stored of its picture is removed; the photo stays with its row."""
+    house = House(store=BrokenStore())
+    running = await abandoned_while_running(house)
+    await house.blobs.put(running.blob_prefix + "generated", b"half", media_type="image/png")
+    await asyncio.sleep(90)
+
+    await house.recover.sweep()
+
+    assert await house.pictures_of(running.id) == ["original"]
+
+
+@on_virtual_time
+async def test_sweeps_in_parallel() -> None:
+    """Any number of replicas may sweep at once: each thing is done once."""
+    house = House(limits=Limits(free_credits=6, max_in_flight_per_user=6), store=BrokenStore())
+    submitted = [(await house.submit()).id for _ in range(3)]
+    running = [(await abandoned_while_running(house)).id for _ in range(3)]
+    await asyncio.sleep(90)
+
+    swept = await asyncio.gather(*(house.recover.sweep() for _ in range(10)))
+
+    assert sum(result.refunded for result in swept) == 6
+    assert await house.balance() == 6
+    assert all([(await house.row(generation_id)).status is Status.FAILED for generation_id in submitted + running])
+
+
+@on_virtual_time
+async def test_batches() -> None:
+    """A sweep does a batch at a time, and the next goes on."""
+    house = House(limits=Limits(sweep_batch=2, max_in_flight_per_user=5, free_credits=5))
+    for _ in range(5):
+        await house.submit()
+    await asyncio.sleep(60)
+
+    assert [(await house.recover.sweep()).refunded for _ in range(4)] == [2, 2, 1, 0]
+
+
+@on_virtual_time
+async def test_success_survives_the_sweep() -> None:
+    """Of a settling and a sweep at the same time, one wins: refunded or succeeded, never both."""
+    house = House(limits=Limits(lease_margin_s=1), model=MemoryImageModel(delay_s=59.9))
+    generation = await house.submit()
+    run = asyncio.ensure_future(house.generate.run(generation.id))
+    await asyncio.sleep(59)
+    for _ in range(300):
+        await asyncio.sleep(0.01)
+        await house.recover.sweep()
+
+    assert (await run).status is Status.SUCCEEDED
+    assert await house.amounts() == [3, -1]
+
+
+@on_virtual_time
+async def test_purge_that_the_storage_hinders() -> None:
+    """What cannot be erased now stays past return, and the next sweep erases it."""
+    house = House(blobs=(blobs := BrokenBlobs()))
+    generation = await house.make()
+    await house.gallery.delete("ann", generation.id)
+    await asyncio.sleep(30)
+    blobs.refused = {"delete thumbnail"}
+
+    assert await house.recover.sweep() == NOTHING
+    assert (await house.row(generation.id)).purging
+    blobs.refused = set()
+    assert await house.recover.sweep() == Swept(purged=1)
+    assert await house.stored(generation.id) is None
+    assert blobs.blobs == {}
+
+
+@on_virtual_time
+async def test_purge_after_a_crash() -> None:
+    """A purge that died after the blobs and before the row is finished by the next sweep."""
+    house = House(blobs=(blobs := BrokenBlobs()), store=(store := BrokenStore()))
+    generation = await house.make()
+    await house.gallery.delete("ann", generation.id)
+    await asyncio.sleep(30)
+    blobs.delays_s = {"delete thumbnail": 1}
+    sweep = asyncio.ensure_future(house.recover.sweep())
+    await asyncio.sleep(0.5)
+    store.refusals = 1
+    with pytest.raises(ConnectionError):
+        await sweep
+
+    assert (blobs.blobs, (await house.row(generation.id)).purging) == ({}, True)
+    assert await house.recover.sweep() == Swept(purged=1)
+    assert await house.stored(generation.id) is None
+
+
+@on_virtual_time
+async def test_no_undo_window() -> None:
+    """Where there is no undo, the next sweep erases what is deleted."""
+    house = House(limits=Limits(undo_delete_s=0))
+    generation = await house.make()
+    await house.gallery.delete("ann", generation.id)
+
+    assert await house.recover.sweep() == Swept(purged=1)
+
+
+@on_virtual_time
+async def test_purge_frees_the_key() -> None:
+    """After its generation is erased, a key is new again."""
+    house = House(limits=Limits(undo_delete_s=0))
+    generation = await house.make(key="k")
+    await house.gallery.delete("ann", generation.id)
+    await house.recover.sweep()
+
+    assert (await house.make(key="k")).id != generation.id
+    assert await house.amounts() == [3, -1, -1]
+
+
+@on_virtual_time
+async def test_sessions() -> None:
+    """Sessions that are over are forgotten, the others are not."""
+    house = House()
+    now = house.clock()
+    async with house.store.begin() as tx:
+        for name, seconds in (("short", 10), ("long", 1000)):
+            expires_at = now + timedelta(seconds=seconds)
+            await tx.users.add_session(Session(token_hash=name, user_id="ann", created_at=now, expires_at=expires_at))
+    await asyncio.sleep(10)
+
+    await house.recover.sweep()
+
+    async with house.store.begin() as tx:
+        assert [(await tx.users.session(name)) is None for name in ("short", "long")] == [True, False]
