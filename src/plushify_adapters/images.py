@@ -108,8 +108,8 @@ class VipsImageCodec(ImageCodec):
         """The picture in a file: upright, opaque, sRGB, no longer than `longest_side_px`, and decoded."""
         file_format = _format_of(data)
         header = file_format.open(data)  # pixels are read when they are asked for
-        _check_header(file_format, data, header, max_pixels)
         size = _fitted_size(header, longest_side_px)
+        _check_header(file_format, data, header, size, max_pixels)
         image = file_format.open_smaller(data, header, max(header.width, header.height) / max(size)).copy()
         image.set_type(pyvips.GValue.gint_type, CONCURRENCY, self._threads_per_file)
         if image.hasalpha():
@@ -171,10 +171,12 @@ def _format_of(data: bytes) -> _Format:
     raise InvalidInput(Reason.UNSUPPORTED_IMAGE_FORMAT)
 
 
-def _check_header(file_format: _Format, data: bytes, header: pyvips.Image, max_pixels: int) -> None:
+def _check_header(
+    file_format: _Format, data: bytes, header: pyvips.Image, size: tuple[int, int], max_pixels: int
+) -> None:
     if header.width * header.height > max_pixels:
         raise InvalidInput(Reason.IMAGE_TOO_MANY_PIXELS)
-    if min(header.width, header.height) < SMALLEST_SIDE_PX:
+    if min(size) < SMALLEST_SIDE_PX:
         raise InvalidInput(Reason.IMAGE_TOO_SMALL)
     if header.get_n_pages() > 1 or (file_format.name == "png" and _frames_of_png(data) > 1):
         raise InvalidInput(Reason.IMAGE_ANIMATED)

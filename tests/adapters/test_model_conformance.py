@@ -1,0 +1,27 @@
+"""Every image model keeps the contract."""
+
+import pytest
+
+from plushify_adapters.conformance import ImageModelConformance
+from plushify_adapters.memory import MemoryImageCodec, MemoryImageModel
+from plushify_core.ports import Photo
+from tests.adapters.test_codec_conformance import ppm
+
+
+class TestMemoryImageModel(ImageModelConformance):
+    adapter = MemoryImageModel
+
+    @pytest.fixture
+    def model(self) -> MemoryImageModel:
+        """The model."""
+        return MemoryImageModel()
+
+    @pytest.fixture
+    def codec(self) -> MemoryImageCodec:
+        """The codec."""
+        return MemoryImageCodec()
+
+    @pytest.fixture
+    def photo(self) -> Photo:
+        """A photo it reads."""
+        return Photo(data=ppm(60, 40), media_type="image/x-portable-pixmap", width=60, height=40)
