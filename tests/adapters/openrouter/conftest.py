@@ -1,0 +1,49 @@
+"""What the tests of the OpenRouter adapter share: the emulator, and a photo to send."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from plushify_adapters.openrouter import OpenRouterModel, OpenRouterOptions
+from plushify_core.ports import Photo
+from tests.adapters import photos
+from tests.adapters.openrouter.support import KEY, ModelOnEmulator
+from tests.emulators.process import OpenRouterEmulator, openrouter_emulator
+
+
+@pytest.fixture(scope="session")
+def emulator_process() -> Iterator[OpenRouterEmulator]:
+    """One emulator for all tests of a session (with xdist, of a worker)."""
+    with openrouter_emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(emulator_process: OpenRouterEmulator) -> OpenRouterEmulator:
+    """The emulator, without a memory of other tests."""
+    emulator_process.reset()
+    return emulator_process
+
+
+@pytest.fixture
+def model_on(emulator: OpenRouterEmulator) -> ModelOnEmulator:
+    """Models that make no pause between attempts, unless the answer asks for one."""
+
+    @asynccontextmanager
+    async def make(*, key: str = KEY, **options: Any) -> AsyncIterator[OpenRouterModel]:
+        defaults = {"base_url": emulator.base_url, "first_pause_s": 0.0}
+        model = OpenRouterModel(key, OpenRouterOptions(**(defaults | options)))
+        try:
+            yield model
+        finally:
+            await model.aclose()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def photo() -> Photo:
+    """A photo in landscape format, 3:2."""
+    return Photo(data=photos.jpeg(120, 80), media_type="image/jpeg", width=120, height=80)

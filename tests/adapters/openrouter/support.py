@@ -1,0 +1,47 @@
+"""What the tests of the OpenRouter adapter speak of: a key, a request, and a model on the emulator."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from plushify_adapters.openrouter import OpenRouterModel
+from plushify_core.ports import ModelRequest, Photo
+
+KEY = "sk-or-v1-of-a-test"
+PROMPT = 'Make it a plushie, and call it "Ted". Return exactly one image.'
+
+
+class ModelOnEmulator(Protocol):
+    """Makes a model that talks to the emulator, and closes it at the end."""
+
+    def __call__(self, *, key: str = KEY, **options: Any) -> AbstractAsyncContextManager[OpenRouterModel]: ...
+
+
+def request_for(
+    photo: Photo,
+    *,
+    longest_side_px: int = 1024,
+    timeout_s: float = 60.0,
+    open_photo: Callable[[], AsyncIterator[bytes]] | None = None,
+    width: int | None = None,
+    height: int | None = None,
+) -> ModelRequest:
+    """A request to draw a photo."""
+    return ModelRequest(
+        prompt=PROMPT,
+        style="classic",
+        photo_media_type=photo.media_type,
+        photo_width=width or photo.width,
+        photo_height=height or photo.height,
+        photo_size_bytes=len(photo.data),
+        open_photo=open_photo or (lambda: in_chunks(photo.data)),
+        longest_side_px=longest_side_px,
+        user="0123456789abcdef",
+        timeout_s=timeout_s,
+    )
+
+
+async def in_chunks(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
+    """Bytes in chunks that are no multiple of 3."""
+    for start in range(0, len(data), size):
+        yield data[start : start + size]

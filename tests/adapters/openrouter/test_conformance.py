@@ -1,0 +1,32 @@
+"""The OpenRouter model keeps the contract of image models, in both protocols."""
+
+import httpx
+import pytest
+
+from plushify_adapters.conformance import ImageModelConformance
+from plushify_adapters.images import VipsImageCodec
+from plushify_adapters.openrouter import Api, OpenRouterModel, OpenRouterOptions
+from plushify_core.ports import Photo
+from tests.adapters.openrouter.support import KEY
+from tests.emulators.process import OpenRouterEmulator
+
+
+@pytest.mark.parametrize("api", list(Api))
+class TestOpenRouterModel(ImageModelConformance):
+    adapter = OpenRouterModel
+
+    @pytest.fixture
+    def model(self, emulator: OpenRouterEmulator, api: Api) -> OpenRouterModel:
+        """The model, on an emulator, with a client that leaves no connection open."""
+        client = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
+        return OpenRouterModel(KEY, OpenRouterOptions(base_url=emulator.base_url, api=api), client=client)
+
+    @pytest.fixture
+    def codec(self) -> VipsImageCodec:
+        """The codec that the application uses."""
+        return VipsImageCodec()
+
+    @pytest.fixture
+    def photo(self, photo: Photo) -> Photo:
+        """The photo of these tests."""
+        return photo
