@@ -91,8 +91,9 @@ class _Generations(_Repository, ports.Generations):
     async def add(self, generation: Generation) -> bool:
         if generation.idempotency_key is not None:
             key = (generation.user_id, generation.idempotency_key)
-            if self._tables.idempotency_keys.setdefault(key, generation.id) != generation.id:
+            if key in self._tables.idempotency_keys:
                 return False
+            self._tables.idempotency_keys[key] = generation.id
         self._tables.generations[generation.id] = generation
         return True
 
@@ -163,7 +164,10 @@ class _Generations(_Repository, ports.Generations):
 
 class _Credits(_Repository, ports.Credits):
     async def open(self, subscription: Subscription) -> bool:
-        return self._tables.subscriptions.setdefault(subscription.user_id, subscription) is subscription
+        if subscription.user_id in self._tables.subscriptions:
+            return False
+        self._tables.subscriptions[subscription.user_id] = subscription
+        return True
 
     async def subscription(self, user_id: str) -> Subscription | None:
         return self._tables.subscriptions.get(user_id)
@@ -196,8 +200,9 @@ class _Credits(_Repository, ports.Credits):
 
 class _Users(_Repository, ports.Users):
     async def add(self, user: User) -> bool:
-        if self._tables.emails.setdefault(user.email, user.id) != user.id:
+        if user.email in self._tables.emails:
             return False
+        self._tables.emails[user.email] = user.id
         self._tables.users[user.id] = user
         return True
 
@@ -226,7 +231,10 @@ class _Users(_Repository, ports.Users):
 
 class _ModelCalls(_Repository, ports.ModelCalls):
     async def add(self, call: ModelCall) -> bool:
-        return self._tables.model_calls.setdefault(call.generation_id, call) is call
+        if call.generation_id in self._tables.model_calls:
+            return False
+        self._tables.model_calls[call.generation_id] = call
+        return True
 
     async def get(self, generation_id: UUID) -> ModelCall | None:
         return self._tables.model_calls.get(generation_id)
