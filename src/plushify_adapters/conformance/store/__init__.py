@@ -1,0 +1,25 @@
+"""What every store does."""
+
+from plushify_adapters.conformance.store.audit import AuditContract
+from plushify_adapters.conformance.store.credits import CreditsContract
+from plushify_adapters.conformance.store.generations import GenerationsContract
+from plushify_adapters.conformance.store.model_calls import ModelCallsContract
+from plushify_adapters.conformance.store.sweeps import SweepsContract
+from plushify_adapters.conformance.store.transactions import TransactionsContract
+from plushify_adapters.conformance.store.use_cases import UseCasesContract
+from plushify_adapters.conformance.store.users import UsersContract
+
+__all__ = ["StoreConformance"]
+
+
+class StoreConformance(
+    TransactionsContract,
+    GenerationsContract,
+    SweepsContract,
+    CreditsContract,
+    UsersContract,
+    ModelCallsContract,
+    AuditContract,
+    UseCasesContract,
+):
+    """The contract of `Store`. A subclass sets `adapter` and supplies `store`, an empty one for each test."""

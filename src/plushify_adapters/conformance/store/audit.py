@@ -1,0 +1,89 @@
+"""What an auditor reads.
+
+That a balance which differs from its entries is found cannot be shown here: no operation of the port makes one.
+"""
+
+from plushify_adapters.conformance.store.entities import (
+    NOW,
+    SECOND,
+    entry,
+    failed,
+    model_call,
+    new_id,
+    paid_call,
+    pending,
+    running,
+    succeeded,
+    trashed,
+)
+from plushify_adapters.conformance.store.suite import StoreSuite, balance_of, open_account
+from plushify_core.generation import Generation
+from plushify_core.ledger import EntryKind
+from plushify_core.model_call import ModelCall
+from plushify_core.ports import Store
+
+
+class AuditContract(StoreSuite):
+    """`Audit`."""
+
+    async def test_finds_no_fault_in_good_books(self, store: Store) -> None:
+        """Balances that are the sum of their entries are no imbalance, and counting them again changes nothing."""
+        await open_account(store, 3)
+        await open_account(store, 0, "bob")
+        async with store.begin() as tx:
+            await tx.credits.post(entry(-2))
+            assert await tx.audit.imbalances(after=None, limit=10) == []
+            await tx.audit.recount("ann")
+            await tx.audit.recount("bob")
+        assert [await balance_of(store), await balance_of(store, "bob")] == [1, 0]
+
+    async def test_scans_everything(self, store: Store) -> None:
+        """Pages show each generation of everybody once, in the order of the ids, the deleted included."""
+        rows = [pending(), trashed(), failed("bob"), running("cid"), trashed("dan").being_purged(), succeeded()]
+        async with store.begin() as tx:
+            for row in reversed(rows):
+                await tx.generations.add(row)
+        seen: list[Generation] = []
+        async with store.begin() as tx:
+            while page := await tx.audit.scan(after=seen[-1].id if seen else None, limit=4):
+                assert len(page) <= 4
+                seen.extend(page)
+        assert seen == rows
+
+    async def test_finds_by_ids(self, store: Store) -> None:
+        """Those that exist are found, whoever's they are."""
+        first, second, other = succeeded(), trashed("bob"), pending()
+        async with store.begin() as tx:
+            for row in (first, second, other):
+                await tx.generations.add(row)
+            found = await tx.audit.find([second.id, new_id(), first.id])
+            assert sorted(found, key=lambda row: row.id) == [first, second]
+            assert await tx.audit.find([]) == []
+
+    async def test_adds_up_the_entries_of_generations(self, store: Store) -> None:
+        """Each generation has the sum of its own entries; one without has none, or zero."""
+        charged, refunded, free = new_id(), new_id(), new_id()
+        await open_account(store, 9)
+        async with store.begin() as tx:
+            await tx.credits.post(entry(-2, generation_id=charged))
+            await tx.credits.post(entry(-4, generation_id=refunded))
+            await tx.credits.post(entry(4, generation_id=refunded, kind=EntryKind.REFUND))
+            sums = await tx.audit.entry_sums([charged, refunded, free])
+            assert [sums[charged], sums[refunded], sums.get(free, 0)] == [-2, 0, 0]
+            assert not await tx.audit.entry_sums([])
+
+    async def test_lists_calls_without_an_outcome(self, store: Store) -> None:
+        """Pages show each call that began before a time and has not ended once, in the order of the generations."""
+        calls = [model_call() for _ in range(5)]
+        just_begun = model_call(started_at=NOW + SECOND)
+        async with store.begin() as tx:
+            for call in (just_begun, paid_call(1), *reversed(calls)):
+                await tx.model_calls.add(call)
+        seen: list[ModelCall] = []
+        async with store.begin() as tx:
+            while page := await tx.audit.open_calls(
+                NOW + SECOND, after=seen[-1].generation_id if seen else None, limit=2
+            ):
+                assert len(page) <= 2
+                seen.extend(page)
+        assert seen == calls

@@ -1,0 +1,164 @@
+"""Credits: no balance below zero, no entry twice, and the balance always the sum of the entries."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from plushify_adapters.conformance.store.entities import NOW, SECOND, entry, new_id, subscription
+from plushify_adapters.conformance.store.suite import StoreSuite, balance_of, in_parallel, open_account
+from plushify_core.errors import InsufficientCredits
+from plushify_core.ledger import EntryKind, LedgerEntry
+from plushify_core.ports import Store
+
+
+async def _post(store: Store, posted: LedgerEntry) -> bool | None:
+    """Whether it was posted; None if the credits do not cover it."""
+    try:
+        async with store.begin() as tx:
+            return await tx.credits.post(posted)
+    except InsufficientCredits:
+        return None
+
+
+class CreditsContract(StoreSuite):
+    """`Credits`."""
+
+    async def test_opens_one_subscription_per_user(self, store: Store) -> None:
+        """A subscription is kept as it was opened; opening it again changes nothing."""
+        async with store.begin() as tx:
+            assert await tx.credits.subscription("ann") is None
+            assert await tx.credits.open(subscription())
+            again = msgspec.structs.replace(subscription(), plan="other", created_at=NOW + SECOND)
+            assert not await tx.credits.open(again)
+            assert await tx.credits.subscription("ann") == subscription()
+
+    async def test_lets_one_of_many_open(self, store: Store) -> None:
+        """Of parallel transactions that open a subscription and grant its first credits, exactly one does."""
+
+        async def ensure() -> bool:
+            async with store.begin() as tx:
+                opened = await tx.credits.open(subscription())
+                if opened:
+                    await tx.credits.post(entry(3))
+                return opened
+
+        assert sorted(await in_parallel(ensure() for _ in range(20))) == [False] * 19 + [True]
+        assert await balance_of(store) == 3
+
+    async def test_moves_the_balance_by_the_amount(self, store: Store) -> None:
+        """Entries up and down are kept in every field, newest first, and the balance is their sum."""
+        posted = [
+            entry(5),
+            entry(-4, generation_id=new_id(), reason="kawaii, \N{TEDDY BEAR}"),
+            entry(4, kind=EntryKind.REFUND, generation_id=new_id()),
+            entry(-2, kind=EntryKind.ADJUST),
+        ]
+        async with store.begin() as tx:
+            await tx.credits.open(subscription())
+            assert [await tx.credits.post(one) for one in posted] == [True] * 4
+        async with store.begin() as tx:
+            assert await tx.credits.entries("ann", after=None, limit=10) == posted[::-1]
+        assert await balance_of(store) == 3
+
+    async def test_spends_to_the_last_credit_and_no_further(self, store: Store) -> None:
+        """A posting may leave zero; one that would leave less is refused, tells the balance, and moves nothing."""
+        await open_account(store, 3)
+        assert await _post(store, entry(-3))
+        await open_account(store, 2, "bob")
+        with pytest.raises(InsufficientCredits) as refused:
+            async with store.begin() as tx:
+                await tx.credits.post(entry(-3, "bob"))
+        assert refused.value.balance == 2
+        assert [await balance_of(store), await balance_of(store, "bob")] == [0, 2]
+
+    async def test_refuses_whom_it_does_not_know(self, store: Store) -> None:
+        """Without a subscription there is nothing to spend from, or to add to."""
+        for amount in (1, -1):
+            with pytest.raises(InsufficientCredits):
+                async with store.begin() as tx:
+                    await tx.credits.post(entry(amount, "nobody"))
+        async with store.begin() as tx:
+            assert await tx.credits.entries("nobody", after=None, limit=10) == []
+
+    async def test_posts_once_per_generation_and_kind(self, store: Store) -> None:
+        """The second entry of a kind for a generation moves nothing, and the transaction can go on."""
+        await open_account(store, 5)
+        generation_id = new_id()
+        price, refund = (
+            entry(-2, generation_id=generation_id),
+            entry(2, kind=EntryKind.REFUND, generation_id=generation_id),
+        )
+        async with store.begin() as tx:
+            assert await tx.credits.post(price)
+            assert not await tx.credits.post(msgspec.structs.replace(price, id=new_id()))
+            assert await tx.credits.post(refund)
+            assert not await tx.credits.post(msgspec.structs.replace(refund, id=new_id()))
+            assert await tx.credits.entries_of(generation_id) == [price, refund]
+            assert await tx.credits.entries_of(new_id()) == []
+        assert await balance_of(store) == 5
+
+    async def test_refunds_once_however_many_try(self, store: Store) -> None:
+        """Of parallel refunds of a generation, exactly one moves the balance."""
+        await open_account(store, 1)
+        generation_id = new_id()
+        refunds = [entry(2, kind=EntryKind.REFUND, generation_id=generation_id) for _ in range(20)]
+        outcomes = await in_parallel(_post(store, refund) for refund in refunds)
+        assert sorted(map(bool, outcomes)) == [False] * 19 + [True]
+        assert await balance_of(store) == 3
+
+    async def test_never_overspends(self, store: Store) -> None:
+        """Of 50 parallel postings against 10 credits, ten are covered and forty refused."""
+        await open_account(store, 10)
+        outcomes = await in_parallel(_post(store, entry(-1)) for _ in range(50))
+        assert [outcomes.count(True), outcomes.count(None)] == [10, 40]
+        assert await balance_of(store) == 0
+
+    async def test_keeps_the_books_when_all_move_at_once(self, store: Store) -> None:
+        """Parallel grants and prices for several users leave each balance the sum of its entries."""
+        users = ["ann", "bob", "cid"]
+        for user in users:
+            await open_account(store, 4, user)
+        posted = [entry(amount, user) for user in users for amount in (3, -2, -5, 1, -4, 2, -1, -3)]
+        outcomes = await in_parallel(_post(store, one) for one in posted)
+        for user in users:
+            covered = zip(posted, outcomes, strict=True)
+            expected = 4 + sum(one.amount for one, done in covered if done and one.user_id == user)
+            assert await balance_of(store, user) == expected
+
+    async def test_lets_the_next_posting_wait(self, store: Store) -> None:
+        """Another posting of the user waits until the transaction of the first has ended, so that what this one
+        looks at behind its posting stays true."""
+        await open_account(store, 3)
+        order: list[str] = []
+
+        async def second() -> None:
+            async with store.begin() as tx:
+                await tx.credits.post(entry(-1))
+                order.append("second posts")
+
+        async with store.begin() as tx:
+            await tx.credits.post(entry(-1))
+            waiting = asyncio.ensure_future(second())
+            for _ in range(20):  # round trips, in which one that did not wait comes to its posting
+                await tx.credits.subscription("ann")
+            order.append("first ends")
+        await waiting
+        assert order == ["first ends", "second posts"]
+
+    async def test_pages_through_a_statement(self, store: Store) -> None:
+        """Pages show each of the user's entries once, newest first, and nothing of others."""
+        await open_account(store, 0)
+        await open_account(store, 9, "bob")
+        posted = [entry(1) for _ in range(7)]
+        for one in posted:
+            await _post(store, one)
+        shown: list[LedgerEntry] = []
+        while True:
+            async with store.begin() as tx:
+                page = await tx.credits.entries("ann", after=shown[-1].id if shown else None, limit=3)
+            assert len(page) <= 3
+            if not page:
+                break
+            shown.extend(page)
+        assert shown == posted[::-1]

@@ -1,0 +1,130 @@
+"""Entities to test with: each function gives a plausible one, changed as its keyword arguments say."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from plushify_core.errors import Code, Reason
+from plushify_core.generation import Failure, Generation, StoredImage
+from plushify_core.ledger import EntryKind, LedgerEntry, Subscription
+from plushify_core.model_call import Billing, ModelCall, ModelFacts, Outcome
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
+"""With microseconds, so that a store that drops them is found out."""
+
+SECOND = timedelta(seconds=1)
+
+_numbers = itertools.count(1)
+
+
+def new_id() -> UUID:
+    """An id of version 7, of the same millisecond as all others: only its tail tells the order."""
+    return UUID(int=int(NOW.timestamp() * 1000) << 80 | 7 << 76 | 2 << 62 | next(_numbers))
+
+
+def image(name: str) -> StoredImage:
+    """A stored picture of that name."""
+    return StoredImage(key=f"generations/x/{name}", media_type="image/webp", width=640, height=480, size_bytes=98_765)
+
+
+def pending(user_id: str = "ann", **changes: Any) -> Generation:
+    """A generation as it is submitted."""
+    submitted = Generation(
+        id=new_id(),
+        user_id=user_id,
+        style="kawaii",
+        quality="high",
+        credits_cost=2,
+        fingerprint="0a1b2c",
+        idempotency_key=None,
+        created_at=NOW,
+        deadline_at=NOW + 60 * SECOND,
+        lease_until=NOW + 20 * SECOND,
+        original=image("original"),
+    )
+    return msgspec.structs.replace(submitted, **changes)
+
+
+def running(user_id: str = "ann", **changes: Any) -> Generation:
+    """One whose model call is under way."""
+    return pending(user_id, **changes).dispatched(NOW + 90 * SECOND)
+
+
+def succeeded(user_id: str = "ann", **changes: Any) -> Generation:
+    """One with a picture."""
+    return running(user_id, **changes).succeeded(
+        at=NOW + 9 * SECOND,
+        generated=image("generated"),
+        thumbnail=image("thumbnail"),
+        placeholder="data:image/webp;base64,UklGRg==",
+    )
+
+
+def failed(user_id: str = "ann", **changes: Any) -> Generation:
+    """One without."""
+    failure = Failure(code=Code.GENERATION_FAILED, reason=Reason.CONTENT_POLICY, retryable=False)
+    return running(user_id, **changes).failed(failure, at=NOW + 9 * SECOND, original_stored=False)
+
+
+def trashed(user_id: str = "ann", *, at: datetime = NOW + 10 * SECOND, **changes: Any) -> Generation:
+    """One that its user has deleted."""
+    return succeeded(user_id, **changes).trashed(at=at)
+
+
+def subscription(user_id: str = "ann") -> Subscription:
+    """As it is opened."""
+    return Subscription(user_id=user_id, plan="free", balance=0, created_at=NOW)
+
+
+def entry(amount: int, user_id: str = "ann", **changes: Any) -> LedgerEntry:
+    """A grant or a consumption, by the sign of `amount`."""
+    posted = LedgerEntry(
+        id=new_id(),
+        user_id=user_id,
+        kind=EntryKind.GRANT if amount > 0 else EntryKind.CONSUME,
+        amount=amount,
+        reason="tried out",
+        actor="tester",
+        created_at=NOW,
+    )
+    return msgspec.structs.replace(posted, **changes)
+
+
+def model_call(generation_id: UUID | None = None, **changes: Any) -> ModelCall:
+    """A call under way."""
+    begun = ModelCall(
+        generation_id=generation_id or new_id(),
+        user_id="ann",
+        style="kawaii",
+        quality="high",
+        model_asked="maker/model",
+        started_at=NOW,
+    )
+    return msgspec.structs.replace(begun, **changes)
+
+
+def paid_call(cost_nano_usd: int | None, **changes: Any) -> ModelCall:
+    """One that has ended well, with every fact the provider can state."""
+    facts = ModelFacts(
+        model="maker/model-2",
+        provider="a provider",
+        provider_call_id="gen-1",
+        finish_reason="STOP",
+        error_type="none",
+        cost_nano_usd=cost_nano_usd,
+        prompt_tokens=1_300,
+        completion_tokens=1_290,
+        attempts=2,
+    )
+    ended = msgspec.structs.replace(
+        model_call(),
+        ended_at=NOW + SECOND,
+        outcome=Outcome.SUCCEEDED,
+        billing=Billing.BILLED,
+        reason="drawn",
+        facts=facts,
+    )
+    return msgspec.structs.replace(ended, **changes)

@@ -1,0 +1,114 @@
+"""The record of paid calls."""
+
+from datetime import UTC, date, datetime
+
+import msgspec
+
+from plushify_adapters.conformance.store.entities import NOW, SECOND, entry, model_call, new_id, paid_call
+from plushify_adapters.conformance.store.suite import StoreSuite, in_parallel, open_account
+from plushify_core.ledger import EntryKind
+from plushify_core.model_call import Billing, ModelFacts, Outcome
+from plushify_core.ports import CostLine, Store
+
+SEVERAL_DOLLARS = 7_000_000_000
+"""In nano-dollars: more than 32 bits hold."""
+
+
+class ModelCallsContract(StoreSuite):
+    """`ModelCalls`."""
+
+    async def test_keeps_every_field_of_a_call(self, store: Store) -> None:
+        """A call comes back as it was put, just begun or ended, with all facts or none."""
+        begun, ended = model_call(), paid_call(SEVERAL_DOLLARS)
+        async with store.begin() as tx:
+            assert [await tx.model_calls.add(begun), await tx.model_calls.add(ended)] == [True, True]
+        async with store.begin() as tx:
+            assert await tx.model_calls.get(begun.generation_id) == begun
+            assert await tx.model_calls.get(ended.generation_id) == ended
+            assert await tx.model_calls.get(new_id()) is None
+
+    async def test_has_one_call_per_generation(self, store: Store) -> None:
+        """A second call of a generation is not added."""
+        first = model_call()
+        second = msgspec.structs.replace(first, model_asked="another/model")
+        async with store.begin() as tx:
+            assert await tx.model_calls.add(first)
+            assert not await tx.model_calls.add(second)
+            assert await tx.model_calls.get(first.generation_id) == first
+
+    async def test_lets_one_of_many_call(self, store: Store) -> None:
+        """Of parallel transactions that add a call for the same generation, exactly one does."""
+        call = model_call()
+
+        async def add() -> bool:
+            async with store.begin() as tx:
+                return await tx.model_calls.add(call)
+
+        assert sorted(await in_parallel(add() for _ in range(20))) == [False] * 19 + [True]
+
+    async def test_replaces_a_call(self, store: Store) -> None:
+        """A call gets its end, and others stay as they are."""
+        begun, other = model_call(), model_call()
+        ended = paid_call(39_000_000, generation_id=begun.generation_id)
+        async with store.begin() as tx:
+            await tx.model_calls.add(begun)
+            await tx.model_calls.add(other)
+            await tx.model_calls.replace(ended)
+        async with store.begin() as tx:
+            assert await tx.model_calls.get(begun.generation_id) == ended
+            assert await tx.model_calls.get(other.generation_id) == other
+
+    async def test_adds_up_the_cost(self, store: Store) -> None:
+        """The known cost of the calls from a time on, that very moment included, to the nano-dollar."""
+        before = paid_call(1_000, started_at=NOW - SECOND / 1_000_000)
+        counted = [paid_call(SEVERAL_DOLLARS), paid_call(1, started_at=NOW + SECOND), paid_call(None), model_call()]
+        async with store.begin() as tx:
+            assert await tx.model_calls.cost_since(NOW) == 0
+            for call in (before, *counted):
+                await tx.model_calls.add(call)
+        async with store.begin() as tx:
+            assert await tx.model_calls.cost_since(NOW) == SEVERAL_DOLLARS + 1
+
+    async def test_reports_costs_by_day_style_model_and_outcome(self, store: Store) -> None:
+        """Calls are added up by the day they began on in UTC, their style, the model that was used (the one that
+        was asked, where that is not known) and their outcome; with what their generations earned."""
+        midnight = datetime(2026, 1, 3, tzinfo=UTC)
+        kept, refunded, late = new_id(), new_id(), new_id()
+        calls = [
+            paid_call(SEVERAL_DOLLARS, generation_id=kept, started_at=midnight - SECOND / 1_000_000),
+            paid_call(None, started_at=NOW),
+            model_call(refunded, outcome=Outcome.FAILED, billing=Billing.NOT_BILLED, started_at=NOW),
+            paid_call(5, generation_id=late, started_at=midnight),
+            paid_call(7, style="chibi", started_at=midnight, facts=ModelFacts(model="a/model", cost_nano_usd=7)),
+            paid_call(11, started_at=midnight + 3_600 * SECOND),
+            paid_call(13, started_at=NOW - SECOND / 1_000_000),
+        ]
+        await open_account(store, 20)
+        async with store.begin() as tx:
+            for call in calls:
+                await tx.model_calls.add(call)
+            await tx.credits.post(entry(-4, generation_id=kept))
+            await tx.credits.post(entry(-2, generation_id=refunded))
+            await tx.credits.post(entry(2, generation_id=refunded, kind=EntryKind.REFUND))
+            await tx.credits.post(entry(-1, generation_id=late))
+
+        def line(day: int, style: str, model: str, outcome: Outcome, *figures: int) -> CostLine:
+            calls, credits_earned, cost_nano_usd, unpriced_calls = figures
+            return CostLine(
+                day=date(2026, 1, day),
+                style=style,
+                model=model,
+                outcome=outcome,
+                calls=calls,
+                credits_earned=credits_earned,
+                cost_nano_usd=cost_nano_usd,
+                unpriced_calls=unpriced_calls,
+            )
+
+        async with store.begin() as tx:
+            assert await tx.model_calls.costs(NOW, midnight + 3_600 * SECOND) == [
+                line(2, "kawaii", "maker/model", Outcome.FAILED, 1, 0, 0, 1),
+                line(2, "kawaii", "maker/model-2", Outcome.SUCCEEDED, 2, 4, SEVERAL_DOLLARS, 1),
+                line(3, "chibi", "a/model", Outcome.SUCCEEDED, 1, 0, 7, 0),
+                line(3, "kawaii", "maker/model-2", Outcome.SUCCEEDED, 1, 1, 5, 0),
+            ]

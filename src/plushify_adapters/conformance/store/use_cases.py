@@ -1,0 +1,153 @@
+"""The use cases on this store, all at once: what the parts promise holds together under load."""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from plushify_adapters.conformance.store.entities import new_id
+from plushify_adapters.conformance.store.suite import StoreSuite, balance_of, in_parallel
+from plushify_adapters.memory import MemoryBlobStore, MemoryEvents, MemoryImageCodec, MemoryImageModel
+from plushify_core import (
+    DEFAULT_CATALOG,
+    Code,
+    CreditsUseCase,
+    GenerateUseCase,
+    Generation,
+    Limits,
+    ModelError,
+    PlushifyError,
+    Reason,
+    RecoverUseCase,
+    Status,
+)
+from plushify_core.model_call import Billing
+from plushify_core.ports import Store
+
+PHOTO = b"P6\n4 2\n255\n" + bytes(range(24))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _in_an_hour() -> datetime:
+    return _now() + timedelta(hours=1)
+
+
+class _Shop:
+    """The use cases around one store."""
+
+    def __init__(self, store: Store, **limits: float) -> None:
+        self.store = store
+        self.blobs = MemoryBlobStore()
+        self.model = MemoryImageModel()
+        self._limits = Limits(**{"max_in_flight_per_user": 1_000, **limits})  # type: ignore[arg-type]  # ints are floats
+        self._events = MemoryEvents()
+        self._use_case = GenerateUseCase(
+            store=store,
+            blobs=self.blobs,
+            codec=MemoryImageCodec(),
+            model=self.model,
+            events=self._events,
+            clock=_now,
+            new_id=new_id,
+            catalog=DEFAULT_CATALOG,
+            limits=self._limits,
+        )
+        self.credits = CreditsUseCase(store=store, events=self._events, clock=_now, new_id=new_id, limits=self._limits)
+
+    async def generate(self, user_id: str = "ann", *, key: str | None = None) -> Generation | PlushifyError:
+        """What comes of it."""
+        try:
+            return await self._use_case.generate(
+                user_id, PHOTO, style="kawaii", quality="standard", idempotency_key=key
+            )
+        except PlushifyError as error:
+            return error
+
+    async def sweep(self) -> None:
+        """A sweep by a replica whose clock is an hour fast, so that it takes everything for abandoned."""
+        recover = RecoverUseCase(
+            store=self.store,
+            blobs=self.blobs,
+            events=self._events,
+            clock=_in_an_hour,
+            new_id=new_id,
+            limits=self._limits,
+        )
+        await recover.sweep()
+
+    async def rows(self) -> Sequence[Generation]:
+        """Every generation."""
+        async with self.store.begin() as tx:
+            return await tx.audit.scan(after=None, limit=1_000)
+
+    async def entries_of(self, generation_id: UUID) -> int:
+        """The sum of its entries."""
+        async with self.store.begin() as tx:
+            return sum(entry.amount for entry in await tx.credits.entries_of(generation_id))
+
+
+class UseCasesContract(StoreSuite):
+    """The store beneath the use cases."""
+
+    async def test_sells_one_credit_once(self, store: Store) -> None:
+        """Of 100 parallel submissions with one credit, one is drawn and paid for, and 99 are refused."""
+        shop = _Shop(store, free_credits=1)
+        outcomes = await in_parallel(shop.generate() for _ in range(100))
+
+        drawn = [outcome for outcome in outcomes if isinstance(outcome, Generation)]
+        refused = [outcome for outcome in outcomes if isinstance(outcome, PlushifyError)]
+        assert [generation.status for generation in drawn] == [Status.SUCCEEDED]
+        assert [(error.code, error.balance) for error in refused] == [(Code.INSUFFICIENT_CREDITS, 0)] * 99
+        assert len(shop.model.requests) == 1
+        assert await balance_of(store) == 0
+        assert await shop.rows() == drawn
+
+    async def test_sells_once_per_idempotency_key(self, store: Store) -> None:
+        """A request sent 50 times in parallel with one key is one generation, one charge and one model call."""
+        shop = _Shop(store, free_credits=3)
+        outcomes = await in_parallel(shop.generate(key="k") for _ in range(50))
+
+        (row,) = await shop.rows()
+        assert {outcome.id for outcome in outcomes if isinstance(outcome, Generation)} == {row.id}
+        assert all(isinstance(outcome, Generation) for outcome in outcomes)
+        assert row.status is Status.SUCCEEDED
+        assert len(shop.model.requests) == 1
+        assert await balance_of(store) == 2
+
+    async def test_keeps_the_books_when_everything_happens_at_once(self, store: Store) -> None:
+        """Submissions that end well or badly, grants and sweeps of the same users in parallel neither block each
+        other for good nor lose a credit."""
+        shop = _Shop(store, free_credits=4)
+        users = ["ann", "bob", "cid"]
+        broken = ModelError(Reason.MODEL_UNAVAILABLE, "no", retryable=True, billing=Billing.NOT_BILLED)
+        shop.model.fail_next(*[broken] * 10)
+        outcomes: list[Generation | PlushifyError] = []
+
+        async def submit(user_id: str) -> None:
+            outcomes.append(await shop.generate(user_id))
+
+        async def grant(user_id: str) -> None:
+            await shop.credits.add_credits(user_id, 1, reason="a present")
+
+        async with asyncio.TaskGroup() as group:
+            for number, user in itertools.product(range(12), users):
+                group.create_task(submit(user))
+                if number % 3 == 0:
+                    group.create_task(grant(user))
+                    group.create_task(shop.sweep())
+        await shop.sweep()
+
+        rows = await shop.rows()
+        assert all(row.finished for row in rows)
+        assert len(rows) == sum(
+            isinstance(outcome, Generation) or outcome.code is Code.GENERATION_FAILED for outcome in outcomes
+        )
+        for row in rows:
+            assert await shop.entries_of(row.id) == (0 if row.status is Status.FAILED else -row.credits_cost)
+        for user in users:
+            spent = sum(row.credits_cost for row in rows if row.user_id == user and row.status is Status.SUCCEEDED)
+            assert await balance_of(store, user) == 4 + 4 - spent

@@ -1,0 +1,5 @@
+"""The store on SQL: SQLite for one machine, PostgreSQL for many replicas, by the same code."""
+
+from plushify_adapters.sql.store import SqlStore
+
+__all__ = ["SqlStore"]

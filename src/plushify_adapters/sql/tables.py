@@ -1,0 +1,152 @@
+"""The tables, one per entity, with a column per field of it.
+
+There is an index for every query, and none that no query uses. A ledger entry and a model call outlive the
+generation they belong to, and users may be another service's: so neither is a foreign key.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from plushify_adapters.sql.columns import USER_ID, JsonStruct, UtcDateTime, enum
+from plushify_core.generation import Failure, Status, StoredImage
+from plushify_core.ledger import EntryKind
+from plushify_core.model_call import Billing, Outcome
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+GENERATIONS = Table(
+    "generations",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("user_id", USER_ID, nullable=False),
+    Column("style", Text, nullable=False),
+    Column("quality", Text, nullable=False),
+    Column("credits_cost", Integer, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("idempotency_key", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("deadline_at", UtcDateTime, nullable=False),
+    Column("status", enum(Status), nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("lease_until", UtcDateTime),
+    Column("original", JsonStruct(StoredImage)),
+    Column("generated", JsonStruct(StoredImage)),
+    Column("thumbnail", JsonStruct(StoredImage)),
+    Column("placeholder", Text),
+    Column("failure", JsonStruct(Failure)),
+    Column("completed_at", UtcDateTime),
+    Column("deleted_at", UtcDateTime),
+    Column("purging", Boolean, nullable=False),
+    UniqueConstraint("user_id", "idempotency_key"),
+)
+
+
+def _partial_index(name: str, *columns: str, where: str) -> None:
+    on = (GENERATIONS.c[column] for column in columns)
+    Index(f"ix_generations_{name}", *on, sqlite_where=text(where), postgresql_where=text(where))
+
+
+_partial_index("gallery", "user_id", "id", where="deleted_at IS NULL")
+_partial_index("trash", "deleted_at", "id", where="deleted_at IS NOT NULL")
+# A generation has a lease while it is unfinished, and only then: these two stay as small as the work in flight.
+_partial_index("leases", "lease_until", "id", where="lease_until IS NOT NULL")
+_partial_index("unfinished", "user_id", where="lease_until IS NOT NULL")
+
+SUBSCRIPTIONS = Table(
+    "subscriptions",
+    METADATA,
+    Column("user_id", USER_ID, primary_key=True),
+    Column("plan", Text, nullable=False),
+    Column("balance", BigInteger, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    # The last line of defence: `SqlCredits.post` refuses before this does.
+    CheckConstraint("balance >= 0", name="balance_not_negative"),
+)
+
+LEDGER_ENTRIES = Table(
+    "ledger_entries",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    # Checked at the end of the transaction, because an entry is written before the balance is looked at.
+    Column(
+        "user_id",
+        USER_ID,
+        ForeignKey(SUBSCRIPTIONS.c.user_id, deferrable=True, initially="DEFERRED"),
+        nullable=False,
+    ),
+    Column("kind", enum(EntryKind), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("generation_id", Uuid),
+    UniqueConstraint("generation_id", "kind"),
+    Index(None, "user_id", "id"),
+)
+
+USERS = Table(
+    "users",
+    METADATA,
+    Column("id", USER_ID, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("password_hash", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("email"),
+)
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("token_hash", Text, primary_key=True),
+    Column("user_id", USER_ID, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index(None, "expires_at"),
+)
+
+# The facts of a call are columns of their own: costs are summed by the database.
+MODEL_CALLS = Table(
+    "model_calls",
+    METADATA,
+    Column("generation_id", Uuid, primary_key=True),
+    Column("user_id", USER_ID, nullable=False),
+    Column("style", Text, nullable=False),
+    Column("quality", Text, nullable=False),
+    Column("model_asked", Text, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("outcome", enum(Outcome), nullable=False),
+    Column("billing", enum(Billing), nullable=False),
+    Column("reason", Text),
+    Column("model", Text),
+    Column("provider", Text),
+    Column("provider_call_id", Text),
+    Column("finish_reason", Text),
+    Column("error_type", Text),
+    Column("cost_nano_usd", BigInteger),
+    Column("prompt_tokens", BigInteger),
+    Column("completion_tokens", BigInteger),
+    Column("attempts", Integer, nullable=False),
+    Index(None, "started_at"),
+)

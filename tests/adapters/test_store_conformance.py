@@ -1,0 +1,63 @@
+"""Every store keeps the contract of the port."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from plushify_adapters.conformance.store import StoreConformance
+from plushify_adapters.memory import MemoryStore
+from plushify_adapters.sql import SqlStore, migrate
+from plushify_adapters.sql.tables import METADATA
+from plushify_core.ports import Store
+from tests.adapters.postgres import PostgresServer
+
+
+class TestMemoryStore(StoreConformance):
+    """The store in memory."""
+
+    adapter = MemoryStore
+
+    @pytest.fixture
+    def store(self) -> Store:
+        """A new one."""
+        return MemoryStore()
+
+
+class TestSqlStoreOnSqlite(StoreConformance):
+    """The SQL store on a SQLite file."""
+
+    adapter = SqlStore
+
+    @pytest.fixture
+    async def store(self, tmp_path: Path) -> AsyncIterator[Store]:  # type: ignore[override]  # pytest awaits it
+        """A new file."""
+        store = SqlStore(f"sqlite:///{tmp_path}/plushify.db")
+        await migrate.upgrade(store.engine)
+        yield store
+        await store.aclose()
+
+
+@pytest.fixture(scope="module")
+def postgres_url(postgres: PostgresServer) -> str:
+    """A database with all tables."""
+    url = postgres.new_database()
+    asyncio.run(migrate.upgrade(url))
+    return url
+
+
+class TestSqlStoreOnPostgres(StoreConformance):
+    """The SQL store on PostgreSQL."""
+
+    adapter = SqlStore
+
+    @pytest.fixture
+    async def store(self, postgres_url: str) -> AsyncIterator[Store]:  # type: ignore[override]  # pytest awaits it
+        """The one database, emptied: that takes a fifth of the time of making a new one."""
+        store = SqlStore(postgres_url)
+        async with store.engine.begin() as connection:
+            for table in reversed(METADATA.sorted_tables):
+                await connection.execute(table.delete())
+        yield store
+        await store.aclose()
