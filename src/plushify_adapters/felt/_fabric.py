@@ -72,7 +72,7 @@ def brush(rng: np.random.Generator, felt: Floats, nap: Floats, recipe: Recipe, c
     height, width = canvas.height, canvas.width
     length_px = recipe.fibre * canvas.side
     count = int(0.35 * recipe.fluff * width * height / max(length_px, 1.0))
-    x, y = rng.uniform(0, width, count).astype(np.float32), rng.uniform(0, height, count).astype(np.float32)
+    x, y = (rng.uniform(canvas.margin, end - canvas.margin, count).astype(np.float32) for end in (width, height))
     root = (np.minimum(y.astype(np.int32), height - 1), np.minimum(x.astype(np.int32), width - 1))
     angle = nap[root] + rng.normal(0.0, 0.55, count).astype(np.float32)
     px, py = _curls(rng, x, y, angle, length_px, recipe.curl)

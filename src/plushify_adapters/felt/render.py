@@ -23,6 +23,9 @@ _PHOTO_PX = 576
 _GRID = 2 / 3
 """Size of the grid on which pieces are cut, relative to that."""
 
+_FUZZ_PX = 0.6
+"""How soft the cut edge of a piece is."""
+
 _SEED = 20
 """Of the fibres. Fixed, so that a photo always gives the same picture."""
 
@@ -58,7 +61,7 @@ def render(photo: bytes, style: str, longest_side_px: int) -> bytes:
     colours, shading = dye(seen, pieces, recipe)
     # Next to an outline the shading would bring back the photo's own, rougher one.
     inside = recipe.detail + (1.0 - recipe.detail) * clearness
-    felt = colours[labels] + canvas.place(shading) * inside[..., None]
+    felt = blur(colours[labels], _FUZZ_PX) + canvas.place(shading) * inside[..., None]
     stitches = np.concatenate([between_parts(parts, grid, recipe, canvas), around_cushion(recipe, canvas)])
     thread = sew(stitches, recipe.stitch * canvas.side, recipe.thread * canvas.side, canvas)
 
