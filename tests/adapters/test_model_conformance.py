@@ -3,8 +3,11 @@
 import pytest
 
 from plushify_adapters.conformance import ImageModelConformance
+from plushify_adapters.felt import FeltModel
+from plushify_adapters.images import VipsImageCodec
 from plushify_adapters.memory import MemoryImageCodec, MemoryImageModel
 from plushify_core.ports import Photo
+from tests.adapters import photos
 from tests.adapters.test_codec_conformance import ppm
 
 
@@ -25,3 +28,22 @@ class TestMemoryImageModel(ImageModelConformance):
     def photo(self) -> Photo:
         """A photo it reads."""
         return Photo(data=ppm(60, 40), media_type="image/x-portable-pixmap", width=60, height=40)
+
+
+class TestFeltModel(ImageModelConformance):
+    adapter = FeltModel
+
+    @pytest.fixture
+    def model(self) -> FeltModel:
+        """The model."""
+        return FeltModel()
+
+    @pytest.fixture
+    def codec(self) -> VipsImageCodec:
+        """The codec."""
+        return VipsImageCodec()
+
+    @pytest.fixture
+    def photo(self) -> Photo:
+        """A photo it reads."""
+        return Photo(data=photos.jpeg(), media_type="image/jpeg", width=60, height=40)

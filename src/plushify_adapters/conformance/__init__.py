@@ -25,5 +25,12 @@ from plushify_adapters.conformance.blobs import BlobStoreConformance  # noqa: E4
 from plushify_adapters.conformance.codec import ImageCodecConformance  # noqa: E402 - see above
 from plushify_adapters.conformance.events import EventsConformance  # noqa: E402 - see above
 from plushify_adapters.conformance.model import ImageModelConformance  # noqa: E402 - see above
+from plushify_adapters.conformance.store import StoreConformance  # noqa: E402 - see above
 
-__all__ = ["BlobStoreConformance", "EventsConformance", "ImageCodecConformance", "ImageModelConformance"]
+__all__ = [
+    "BlobStoreConformance",
+    "EventsConformance",
+    "ImageCodecConformance",
+    "ImageModelConformance",
+    "StoreConformance",
+]

@@ -54,9 +54,10 @@ class ImageModelConformance:
         assert can.largest_side_px >= LONGEST_SIDE_PX
         assert await model.capabilities() == can
 
-    async def test_draws_a_picture(self, model: ImageModel, codec: ImageCodec, photo: Photo) -> None:
-        """The answer is a picture that the codec reads, with its media type and plausible facts."""
-        result = await model.generate(request_for(photo))
+    @pytest.mark.parametrize("style", [style.id for style in DEFAULT_CATALOG.styles])
+    async def test_draws_a_picture(self, model: ImageModel, codec: ImageCodec, photo: Photo, style: str) -> None:
+        """The answer is a picture that the codec reads, in every style, with its media type and plausible facts."""
+        result = await model.generate(request_for(photo, style=style))
 
         picture = await codec.finish(result.data, longest_side_px=LONGEST_SIDE_PX)
         assert max(picture.width, picture.height) <= LONGEST_SIDE_PX
@@ -64,13 +65,6 @@ class ImageModelConformance:
         assert result.facts.attempts >= 1
         assert result.facts.cost_nano_usd is None or result.facts.cost_nano_usd >= 0
         assert result.facts.model
-
-    @pytest.mark.parametrize("style", [style.id for style in DEFAULT_CATALOG.styles])
-    async def test_draws_every_style(self, model: ImageModel, codec: ImageCodec, photo: Photo, style: str) -> None:
-        """Every style of the catalog gives a picture."""
-        result = await model.generate(request_for(photo, style=style))
-
-        assert (await codec.finish(result.data, longest_side_px=LONGEST_SIDE_PX)).width > 1
 
     async def test_reads_the_photo_that_is_opened(self, model: ImageModel, photo: Photo) -> None:
         """The photo comes through `open_photo`, which is asked for one read at least."""
@@ -133,7 +127,7 @@ class ImageModelConformance:
 
     async def test_many_at_once(self, model: ImageModel, codec: ImageCodec, photo: Photo) -> None:
         """Calls side by side each get their picture."""
-        results = await asyncio.gather(*(model.generate(request_for(photo)) for _ in range(8)))
+        results = await asyncio.gather(*(model.generate(request_for(photo)) for _ in range(4)))
 
         for result in results:
             await codec.finish(result.data, longest_side_px=LONGEST_SIDE_PX)
