@@ -1,0 +1,33 @@
+"""A database for each test, on both engines."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from plushify_adapters.sql import SqlStore, migrate
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A new SQLite file."""
+    return f"sqlite:///{tmp_path}/plushify.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """A new, empty database."""
+    if request.param == "sqlite":
+        found: str = request.getfixturevalue("sqlite_url")
+        return found
+    new: str = request.getfixturevalue("postgres").new_database()
+    return new
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[SqlStore]:
+    """A store on it, with all tables."""
+    store = SqlStore(url)
+    await migrate.upgrade(store.engine)
+    yield store
+    await store.aclose()

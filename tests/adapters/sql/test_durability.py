@@ -1,0 +1,38 @@
+"""A committed credit survives the process that committed it."""
+
+import asyncio
+import signal
+import sys
+
+import pytest
+
+from plushify_adapters.conformance.store.suite import balance_of, open_account
+from plushify_adapters.sql import SqlStore
+
+pytestmark = pytest.mark.anyio
+
+SPEND_AND_DIE = """
+import asyncio, os, signal, sys
+from plushify_adapters.conformance.store.entities import entry
+from plushify_adapters.sql import SqlStore
+
+async def main():
+    store = SqlStore(sys.argv[1])
+    async with store.begin() as tx:
+        await tx.credits.post(entry(-1))
+    async with store.begin() as tx:
+        await tx.credits.post(entry(-5))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_keeps_what_was_committed_and_nothing_else(url: str, store: SqlStore) -> None:
+    """A process that is killed in a transaction leaves what it committed before, and no lock."""
+    await open_account(store, 10)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SPEND_AND_DIE, url)
+    assert await process.wait() == -signal.SIGKILL
+    assert await balance_of(store) == 9
+    async with store.begin() as tx:
+        assert len(await tx.credits.entries("ann", after=None, limit=9)) == 2
