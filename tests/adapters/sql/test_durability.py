@@ -12,16 +12,16 @@ from plushify_adapters.sql import SqlStore
 pytestmark = pytest.mark.anyio
 
 SPEND_AND_DIE = """
-import asyncio, os, signal, sys
+import asyncio, os, signal, sys, uuid
 from plushify_adapters.conformance.store.entities import entry
 from plushify_adapters.sql import SqlStore
 
 async def main():
     store = SqlStore(sys.argv[1])
     async with store.begin() as tx:
-        await tx.credits.post(entry(-1))
+        await tx.credits.post(entry(-1, id=uuid.uuid4()))
     async with store.begin() as tx:
-        await tx.credits.post(entry(-5))
+        await tx.credits.post(entry(-5, id=uuid.uuid4()))
         os.kill(os.getpid(), signal.SIGKILL)
 
 asyncio.run(main())
