@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
 
 from plushify_adapters.openrouter import OpenRouterModel
 from plushify_core.ports import ModelRequest, Photo
@@ -11,10 +10,8 @@ KEY = "sk-or-v1-of-a-test"
 PROMPT = 'Make it a plushie, and call it "Ted". Return exactly one image.'
 
 
-class ModelOnEmulator(Protocol):
-    """Makes a model that talks to the emulator, and closes it at the end."""
-
-    def __call__(self, *, key: str = KEY, **options: Any) -> AbstractAsyncContextManager[OpenRouterModel]: ...
+ModelOnEmulator = Callable[..., AbstractAsyncContextManager[OpenRouterModel]]
+"""Makes a model that talks to the emulator, and closes it at the end; takes a `key` and all options by name."""
 
 
 def request_for(

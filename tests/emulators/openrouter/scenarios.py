@@ -72,6 +72,7 @@ ERRORS: dict[str, ErrorAnswer] = {
     "rate_limited_bare": ErrorAnswer(429, None, "Rate limit exceeded"),
     "no_provider": ErrorAnswer(503, "provider_unavailable", "No provider is available", retry_after="0"),
     "overloaded": ErrorAnswer(529, "provider_overloaded", "The provider is overloaded", retry_after="0"),
+    "teapot": ErrorAnswer(418, None, "I'm a teapot"),
     "server_error": ErrorAnswer(500, "server", "Internal Server Error"),
     "upstream_error": ErrorAnswer(
         502, "server", "Provider returned error", metadata={"provider_name": "Google", "raw": "upstream 500"}
@@ -234,9 +235,9 @@ def empty_picture(call: Call) -> Answer:
     return ok(call, url="data:image/png;base64,")
 
 
-def bad_base64(call: Call) -> Answer:
+def bad_base64(call: Call, *, cost: float | None = COST_USD) -> Answer:
     """A data URL that is not base64."""
-    return ok(call, url="data:image/png;base64,iVBORw0KGgo*not*base64*")
+    return ok(call, url="data:image/png;base64,iVBORw0KGgo*not*base64*", cost=cost)
 
 
 def not_a_picture(call: Call) -> Answer:
