@@ -1,6 +1,7 @@
 """The picture to be made: its true size, the cushion in it, and where the photo lies on the cushion."""
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 import pyvips
@@ -44,13 +45,15 @@ class Canvas:
         """
         height, width = field.shape[:2]
         across, down = self.scale * self.grid_width / width, self.scale * self.grid_height / height
-        image = to_vips(field).affine(
+        left, top = (self.width - across * width) / 2, (self.height - down * height) / 2
+        beyond = 2 + ceil(max(left / across, top / down, 0))
+        extended = to_vips(field).embed(beyond, beyond, width + 2 * beyond, height + 2 * beyond, extend="copy")
+        image = extended.affine(
             (across, 0, 0, down),
             interpolate=pyvips.Interpolate.new("bicubic"),
             oarea=(0, 0, self.width, self.height),
-            odx=(self.width - across * width + across - 1) / 2,
-            ody=(self.height - down * height + down - 1) / 2,
-            extend="copy",
+            odx=left + (across - 1) / 2 - across * beyond,
+            ody=top + (down - 1) / 2 - down * beyond,
         )
         return from_vips(image)
 

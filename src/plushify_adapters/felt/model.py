@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from plushify_core.errors import ModelError, Reason
 from plushify_core.model_call import Billing, ModelFacts
-from plushify_core.ports import Capabilities, ModelRequest, ModelResult
+from plushify_core.ports import Capabilities, ImageModel, ModelRequest, ModelResult
 
 from ._photo import UnreadablePhoto
 from .render import render
@@ -14,7 +14,7 @@ _NAME = "felt"
 _LARGEST_SIDE_PX = 2048
 
 
-class FeltModel:
+class FeltModel(ImageModel):
     """Draws felt pictures on this machine, free of charge.
 
     Args:
