@@ -1,0 +1,145 @@
+"""The promises about credits, rows and blobs, as checks of everything that is stored.
+
+They are stated from what the project promises, and share no code with the use cases: what a bug there hides, shows
+here.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from uuid import UUID
+
+import msgspec
+
+from plushify_adapters.memory import MemoryBlobStore, MemoryStore
+from plushify_core import EntryKind, Generation, LedgerEntry, ModelCall, Outcome, Status
+from plushify_core.ports import BlobStore, Store
+
+
+class Books(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is stored at one moment: rows, balances by user, entries, model calls, keys of blobs."""
+
+    generations: Mapping[UUID, Generation]
+    balances: Mapping[str, int]
+    entries: Collection[LedgerEntry]
+    calls: Mapping[UUID, ModelCall]
+    blobs: Collection[str]
+
+
+def in_memory(store: MemoryStore, blobs: MemoryBlobStore) -> Books:
+    """The books as they are committed now, without a transaction: a test may look at any moment."""
+    tables = store._tables
+    return Books(
+        generations=tables.generations,
+        balances={user: subscription.balance for user, subscription in tables.subscriptions.items()},
+        entries=tables.entries.values(),
+        calls=tables.model_calls,
+        blobs=blobs.blobs.keys(),
+    )
+
+
+async def read(store: Store, blobs: BlobStore, users: Collection[str]) -> Books:
+    """The books of any store, by its port."""
+    async with store.begin() as tx:
+        generations = await tx.audit.scan(after=None, limit=10_000)
+        entries = [entry for user in users for entry in await tx.credits.entries(user, after=None, limit=10_000)]
+        subscriptions = [await tx.credits.subscription(user) for user in users]
+        ids = {entry.generation_id for entry in entries if entry.generation_id is not None}
+        calls = [await tx.model_calls.get(generation_id) for generation_id in ids]
+    return Books(
+        generations={generation.id: generation for generation in generations},
+        balances={found.user_id: found.balance for found in subscriptions if found is not None},
+        entries=entries,
+        calls={call.generation_id: call for call in calls if call is not None},
+        blobs=[key async for key in blobs.keys("generations/")],
+    )
+
+
+def violations(books: Books) -> Iterator[str]:
+    """What must never be, at any moment, whatever has died."""
+    yield from _balances(books)
+    yield from _prices(books)
+    yield from _calls(books)
+    yield from _blobs(books)
+
+
+def unsettled(books: Books) -> Iterator[str]:
+    """What must not be left once every process is up again and the sweeps have come by."""
+    for generation in books.generations.values():
+        if not generation.finished:
+            yield f"{_name(generation)} is still {generation.status}"
+        elif generation.purging:
+            yield f"{_name(generation)} is still being purged"
+
+
+def leftovers(books: Books) -> Iterator[str]:
+    """Blobs in the folder of a finished row that does not name them: crashes leave some, nothing else may."""
+    for generation in books.generations.values():
+        if generation.finished and not generation.purging:
+            named = generation.blob_keys
+            for key in books.blobs:
+                if key.startswith(generation.blob_prefix) and key not in named:
+                    yield f"{_name(generation)} is {generation.status} and does not name {key.rpartition('/')[2]}"
+
+
+def _balances(books: Books) -> Iterator[str]:
+    sums: defaultdict[str, int] = defaultdict(int)
+    for entry in books.entries:
+        sums[entry.user_id] += entry.amount
+    for user in sums.keys() | books.balances.keys():
+        balance = books.balances.get(user)
+        if balance != sums[user] or sums[user] < 0:
+            yield f"{user} has a balance of {balance} and entries of {sums[user]}"
+
+
+def _prices(books: Books) -> Iterator[str]:
+    by_generation: defaultdict[UUID, list[LedgerEntry]] = defaultdict(list)
+    for entry in books.entries:
+        if entry.generation_id is not None:
+            by_generation[entry.generation_id].append(entry)
+    keys: set[tuple[str, str]] = set()
+    for generation in books.generations.values():
+        amounts = [entry.amount for entry in by_generation.pop(generation.id, [])]
+        expected = 0 if generation.status is Status.FAILED else -generation.credits_cost
+        if sum(amounts) != expected or len(amounts) > 2:
+            yield f"{_name(generation)} is {generation.status}, costs {generation.credits_cost}, and moved {amounts}"
+        if generation.idempotency_key is not None:
+            key = (generation.user_id, generation.idempotency_key)
+            if key in keys:
+                yield f"{key} is the key of two generations"
+            keys.add(key)
+    for generation_id, entries in by_generation.items():  # what is purged was paid, or refunded
+        amounts = [entry.amount for entry in sorted(entries, key=lambda entry: entry.kind is EntryKind.REFUND)]
+        if not (amounts[0] < 0 and (len(amounts) == 1 or amounts[1:] == [-amounts[0]])):
+            yield f"the erased generation {short(generation_id)} moved {amounts}"
+
+
+def _calls(books: Books) -> Iterator[str]:
+    for generation in books.generations.values():
+        call = books.calls.get(generation.id)
+        if generation.status is Status.PENDING and call is not None:
+            yield f"{_name(generation)} is pending, and the model has been called"
+        if generation.status in (Status.RUNNING, Status.SUCCEEDED) and call is None:
+            yield f"{_name(generation)} is {generation.status}, and no call is on record"
+        if call is not None and (call.outcome is Outcome.CALLING) is not (generation.status is Status.RUNNING):
+            yield f"{_name(generation)} is {generation.status}, and its call is {call.outcome}"
+
+
+def _blobs(books: Books) -> Iterator[str]:
+    for key in books.blobs:
+        if UUID(key.split("/")[1]) not in books.generations:
+            yield f"the blob {key} has no row"
+    for generation in books.generations.values():
+        if generation.purging or generation.status is Status.PENDING:
+            continue  # its blobs are on the way, out or in
+        for key in generation.blob_keys:
+            if key not in books.blobs:
+                yield f"{_name(generation)} is {generation.status}, and its {key.rpartition('/')[2]} is gone"
+
+
+def short(generation_id: UUID) -> str:
+    """An id for a person to read."""
+    return generation_id.hex[-4:]
+
+
+def _name(generation: Generation) -> str:
+    return f"generation {short(generation.id)} of {generation.user_id}"
