@@ -9,7 +9,7 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from ._exchange import read_limited
+from ._exchange import HTTP_ERRORS, read_limited
 from ._failures import CallFailed
 from ._options import OpenRouterOptions
 from ._profiles import KNOWN, SIDE_PX, ModelProfile
@@ -162,7 +162,7 @@ class Catalogue:
                 ) as response,
             ):
                 body = await read_limited(response, _MAX_PAGE_BYTES)
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, CallFailed, TimeoutError) as error:
+        except (*HTTP_ERRORS, CallFailed, TimeoutError) as error:
             raise _Unanswered(f"{type(error).__name__} {error}".strip()) from error
         if response.status_code != 200:
             raise _Unanswered(f"status {response.status_code}", response.status_code)

@@ -11,6 +11,9 @@ import httpx
 from ._failures import LOST, OUR_MISTAKE, UNREACHABLE, UNREADABLE, CallFailed
 from ._request import RequestBody
 
+HTTP_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, UnicodeError)
+"""What the HTTP library raises: UnicodeError for a host, e.g. in the Location of a redirect, that is no name."""
+
 
 @contextmanager
 def translated(body: RequestBody) -> Iterator[None]:
@@ -21,11 +24,11 @@ def translated(body: RequestBody) -> Iterator[None]:
     """
     try:
         yield
-    except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+    except HTTP_ERRORS as error:
         if body.photo_error is not None:
             raise body.photo_error from None
         verdict = LOST if body.complete else UNREACHABLE
-        if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL):
+        if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL | UnicodeError):
             verdict = LOST if body.complete else OUR_MISTAKE
         raise CallFailed(verdict, f"{type(error).__name__}: {error}") from error
 

@@ -24,7 +24,7 @@ async def fetch_picture(client: httpx.AsyncClient, address: str, *, max_bytes: i
 
     Raises:
         CallFailed: it is not there, not public, or larger than `max_bytes`.
-        httpx.HTTPError, httpx.StreamError, httpx.InvalidURL: the connection failed.
+        HTTP_ERRORS: the connection failed, or the address is none.
     """
     url = httpx.URL(address)
     for _ in range(_MAX_REDIRECTS + 1):
@@ -50,14 +50,15 @@ async def fetch_picture(client: httpx.AsyncClient, address: str, *, max_bytes: i
 
 async def _resolve(url: httpx.URL, private_hosts: bool) -> str:
     """An address of the URL's host, when all of them are public."""
-    loop = asyncio.get_running_loop()
+    host = url.raw_host.decode("ascii")
     try:
-        found = await loop.getaddrinfo(url.raw_host.decode("ascii"), url.port or 443, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise CallFailed(UNREADABLE, f"the picture's host is not found: {url.host}") from error
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, url.port or 443, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise CallFailed(UNREADABLE, f"the picture's host is not found: {host}") from error
     addresses = [str(entry[4][0]) for entry in found]
     if not private_hosts and not all(is_public(address) for address in addresses):
-        raise CallFailed(UNREADABLE, f"the picture's host is not public: {url.host}")
+        raise CallFailed(UNREADABLE, f"the picture's host is not public: {host}")
     return addresses[0]
 
 

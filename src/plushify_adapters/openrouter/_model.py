@@ -14,7 +14,7 @@ from plushify_core.ports import Capabilities, ImageModel, ModelRequest, ModelRes
 
 from ._answer import Answer, read_answer, sniff
 from ._catalogue import Catalogue, Finding
-from ._exchange import read_limited, retry_after_s, translated
+from ._exchange import HTTP_ERRORS, read_limited, retry_after_s, translated
 from ._failures import TIMED_OUT, UNREADABLE, CallFailed, Retry
 from ._fetch import fetch_picture
 from ._options import Api, OpenRouterOptions, check_header
@@ -165,7 +165,7 @@ class OpenRouterModel(ImageModel):
             )
         except CallFailed as error:
             raise CallFailed(UNREADABLE, error.detail, billing=billing, facts=facts) from error
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+        except HTTP_ERRORS as error:
             detail = f"the picture cannot be fetched: {type(error).__name__} {error}"
             raise CallFailed(UNREADABLE, detail, billing=billing, facts=facts) from error
         if (media_type := sniff(picture)) is None:

@@ -155,6 +155,12 @@ ERROR_ANSWERS = [
     Row("429 of a server before it", [answer("html", status=429)], calls=2),
     Row("503 without a body", [answer("blank", status=503)], Reason.MODEL_UNAVAILABLE, UNKNOWN),
     refused("a status nobody knows", "teapot", Reason.INTERNAL),
+    Row(
+        "a redirect to nowhere",
+        [answer("raw", body_base64="", status=302, headers={"Location": "https://xn--/"})],
+        Reason.MODEL_UNAVAILABLE,
+        UNKNOWN,
+    ),
     Row("a redirect", [answer("html", status=302)], Reason.INTERNAL, FREE, 1, False),
 ]
 

@@ -1,5 +1,6 @@
 """The models the emulator knows, and the pages of OpenRouter's catalogue that describe them."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -37,6 +38,7 @@ class EmulatedModel(msgspec.Struct, frozen=True):
         return "text" not in self.output_modalities
 
 
+_TODAY = datetime.now(UTC).date()
 _IMAGE_ONLY = ("image",)
 MODELS: dict[str, EmulatedModel] = {
     model.id: model
@@ -79,6 +81,18 @@ MODELS: dict[str, EmulatedModel] = {
             "Emulator: a model whose last day is over",
             "Google",
             expiration_date="2025-01-31",
+        ),
+        EmulatedModel(
+            "emulator/retiring-image",
+            "Emulator: a model that ends in a month",
+            "Google",
+            expiration_date=(_TODAY + timedelta(days=30)).isoformat(),
+        ),
+        EmulatedModel(
+            "emulator/lasting-image",
+            "Emulator: a model that ends in a year",
+            "Google",
+            expiration_date=(_TODAY + timedelta(days=365)).isoformat(),
         ),
     )
 }
