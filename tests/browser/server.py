@@ -1,0 +1,68 @@
+"""A Plushify of its own: `plushify serve` in a process, on a free port, with a data directory that nobody else has."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import stamina
+
+PLUSHIFY = str(Path(sys.executable).with_name("plushify"))
+
+START_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a running server is reached, and the environment that its command line shares with it."""
+
+    url: str
+    environment: Mapping[str, str]
+
+    def grant(self, email: str, credits: int) -> None:
+        """Give somebody credits, the way an operator does."""
+        command = [PLUSHIFY, "credits", "grant", email, str(credits), "--reason", "test"]
+        subprocess.run(command, env=self.environment, check=True, capture_output=True)
+
+
+@contextmanager
+def serve(data_dir: Path, **settings: str) -> Iterator[Server]:
+    """Serve with the felt model until the context ends.
+
+    Args:
+        data_dir: where this server keeps everything.
+        settings: settings by their lower-case names without prefix, such as `free_credits="3"`.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PLUSHIFY_")}
+    chosen = {f"PLUSHIFY_{name.upper()}": value for name, value in settings.items()}
+    environment = {**inherited, "PLUSHIFY_DATA_DIR": str(data_dir), "PLUSHIFY_MODEL": "felt", **chosen}
+    port = free_port()
+    with (data_dir / "serve.log").open("wb") as log:
+        process = subprocess.Popen(
+            [PLUSHIFY, "serve", "--host", "127.0.0.1", "--port", str(port)], env=environment, stdout=log, stderr=log
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        for attempt in stamina.retry_context(
+            on=httpx.TransportError, attempts=None, timeout=START_TIMEOUT_S, wait_initial=0.2, wait_max=2
+        ):
+            with attempt:
+                ready = httpx.get(f"{url}/health/ready", trust_env=False)
+        assert ready.status_code == 200, (data_dir / "serve.log").read_text()
+        yield Server(url, environment)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
