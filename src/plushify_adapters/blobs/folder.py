@@ -14,8 +14,7 @@ from pathlib import Path
 
 from fsspec.implementations.local import LocalFileSystem
 
-from plushify_adapters.blobs.objects import Objects
-from plushify_core.ports import check_key
+from plushify_adapters.blobs.objects import Objects, is_key
 
 INCOMING = ".incoming"
 """Where files are written before they take their place. No key begins with a dot, so it is none's folder."""
@@ -76,7 +75,7 @@ class Folder(Objects):
         with entries:
             for entry in entries:
                 key = f"{folder}/{entry.name}" if folder else entry.name
-                if not key.startswith(prefix) or not _is_key(key):
+                if not key.startswith(prefix) or not is_key(key):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     yield from self._walk(key, prefix)
@@ -89,7 +88,7 @@ class Folder(Objects):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 temporary.replace(target)
                 break
-            except FileNotFoundError:  # a `remove` found the folder empty in between
+            except (FileNotFoundError, FileExistsError):  # a `remove` found the folder empty in between
                 if attempt == MOVE_ATTEMPTS - 1:
                     raise
         folder = target.parent
@@ -129,11 +128,3 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _is_key(name: str) -> bool:
-    try:
-        check_key(name)
-    except ValueError:
-        return False
-    return True

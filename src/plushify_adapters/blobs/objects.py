@@ -9,9 +9,13 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.dirfs import DirFileSystem
 
 from plushify_core.errors import BlobMissing
+from plushify_core.ports import check_key
 
 CHUNK_BYTES = 256 * 1024
-"""What is read and handed on at once: little memory per reader, and few switches between threads."""
+"""What is handed on at once: little for a reader to hold, and few switches between threads."""
+
+BLOCK_BYTES = 4 * 1024 * 1024
+"""What is asked for at once: nearly every picture in one request."""
 
 
 class Objects:
@@ -34,10 +38,12 @@ class Objects:
             BlobMissing: at the first step.
         """
         try:
-            file = self._fs.open(key, "rb", block_size=CHUNK_BYTES)
+            file = self._fs.open(key, "rb", block_size=BLOCK_BYTES)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise BlobMissing(key) from error
         with file:
+            if getattr(file, "details", {}).get("type") == "directory":  # there are other keys below it
+                raise BlobMissing(key)
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
 
@@ -50,7 +56,7 @@ class Objects:
         """The keys that begin with `prefix`. fsspec lists a whole folder at once."""
         folder = prefix.rpartition("/")[0]
         for key in self._fs.find(folder):
-            if key.startswith(prefix):
+            if key.startswith(prefix) and is_key(key):  # some stores list their folders too
                 yield key
 
     def sign(self, key: str, *, expires_s: int, download_name: str | None) -> str | None:
@@ -68,3 +74,12 @@ class Objects:
     def _s3(self, **options: str) -> dict[str, Any]:
         """Options that fsspec has no common name for, and only S3 is known to take."""
         return options if "s3" in self._fs.fs.protocol else {}
+
+
+def is_key(name: str) -> bool:
+    """Whether a name that is listed can be a blob's."""
+    try:
+        check_key(name)
+    except ValueError:
+        return False
+    return True

