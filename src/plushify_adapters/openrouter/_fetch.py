@@ -50,10 +50,11 @@ async def fetch_picture(client: httpx.AsyncClient, address: str, *, max_bytes: i
 
 async def _resolve(url: httpx.URL, private_hosts: bool) -> str:
     """An address of the URL's host, when all of them are public."""
-    host = url.raw_host.decode("ascii")
+    host, port = url.raw_host.decode("ascii"), url.port or 443
+    if not 0 < port < 2**16:
+        raise CallFailed(UNREADABLE, f"the picture's address has no port {port}")
     try:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, url.port or 443, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise CallFailed(UNREADABLE, f"the picture's host is not found: {host}") from error
     addresses = [str(entry[4][0]) for entry in found]

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -58,11 +59,17 @@ class OpenRouterOptions(msgspec.Struct, frozen=True, kw_only=True):
     private_image_hosts: bool = False
 
     def __post_init__(self) -> None:
-        if not self.base_url.startswith(("https://", "http://")):
+        base_url = urlsplit(self.base_url)
+        if base_url.scheme not in {"https", "http"} or not base_url.hostname or base_url.port == 0:
             raise ValueError(f"base_url is {self.base_url!r}: it must be an http(s) address")
         if self.max_attempts < 1:
             raise ValueError("max_attempts is at least 1")
-        for name, value in {"model": self.model, "app_title": self.app_title, "app_url": self.app_url or "-"}.items():
+        for name, value in {
+            "base_url": self.base_url,
+            "model": self.model,
+            "app_title": self.app_title,
+            "app_url": self.app_url or "-",
+        }.items():
             check_header(name, value)
 
 

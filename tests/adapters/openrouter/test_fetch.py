@@ -50,7 +50,7 @@ async def test_a_picture_by_its_address(
         "https://" + "a" * 70 + ".com/",
         "https://",
         "https://exa mple/",
-        "https://example.com:99999/",
+        "https://127.0.0.1:99999/",
         "https://xn--/",
     ],
 )
