@@ -49,7 +49,7 @@ class AuditUseCase:
         self._blobs = blobs
         self._clock = clock
         self._limits = limits
-        self._books = Bookkeeping(clock=clock, new_id=new_id, free_credits=limits.free_credits)
+        self._books = Bookkeeping(clock=clock, new_id=new_id, limits=limits)
 
     async def findings(self, *, repair: bool = False) -> AsyncIterator[Finding]:
         """Everything that disagrees, as it is found.

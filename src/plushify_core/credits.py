@@ -26,7 +26,7 @@ class CreditsUseCase:
         self._store = store
         self._events = events
         self._limits = limits
-        self._books = Bookkeeping(clock=clock, new_id=new_id, free_credits=limits.free_credits)
+        self._books = Bookkeeping(clock=clock, new_id=new_id, limits=limits)
 
     async def ensure_subscription(self, user_id: str) -> Subscription:
         """The user's subscription, made with the free credits on first sight."""

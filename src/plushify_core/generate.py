@@ -65,7 +65,7 @@ class GenerateUseCase:
         self._new_id = new_id
         self._catalog = catalog
         self._limits = limits
-        self._books = Bookkeeping(clock=clock, new_id=new_id, free_credits=limits.free_credits)
+        self._books = Bookkeeping(clock=clock, new_id=new_id, limits=limits)
         self._admission = Admission(
             store=store,
             blobs=blobs,

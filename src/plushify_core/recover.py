@@ -14,17 +14,18 @@ from plushify_core.errors import Reason
 from plushify_core.generation import Generation, Status
 from plushify_core.limits import Limits
 from plushify_core.model_call import Outcome
-from plushify_core.ports import BlobStore, Clock, Events, NewId, Store, Transaction, changes_of
+from plushify_core.ports import BalanceChanged, BlobStore, Clock, Events, NewId, Store, Transaction, changes_of
 
 log = logging.getLogger(__name__)
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sweep did: how many it settled with a refund, how many it erased, and which generations it took
-    over: the caller runs those (`GenerateUseCase.run`)."""
+    """What a sweep did: how many generations it settled with a refund and how many it erased, of how many users
+    it expired credits, and which generations it took over: the caller runs those (`GenerateUseCase.run`)."""
 
     refunded: int = 0
     purged: int = 0
+    expired: int = 0
     to_run: tuple[UUID, ...] = ()
 
 
@@ -39,7 +40,7 @@ class RecoverUseCase:
         self._events = events
         self._clock = clock
         self._limits = limits
-        self._books = Bookkeeping(clock=clock, new_id=new_id, free_credits=limits.free_credits)
+        self._books = Bookkeeping(clock=clock, new_id=new_id, limits=limits)
 
     async def sweep(self) -> Swept:
         """Settle what was abandoned and erase what was deleted, one batch of each.
@@ -49,9 +50,10 @@ class RecoverUseCase:
         """
         refunded, to_run = await self._settle_abandoned()
         purged = await self._purge()
+        expired = await self._expire_credits()
         async with self._store.begin() as tx:
             await tx.users.remove_expired_sessions(self._clock())
-        return Swept(refunded=refunded, purged=purged, to_run=to_run)
+        return Swept(refunded=refunded, purged=purged, expired=expired, to_run=to_run)
 
     async def _settle_abandoned(self) -> tuple[int, tuple[UUID, ...]]:
         now = self._clock()
@@ -83,6 +85,15 @@ class RecoverUseCase:
             # Whether the photo of a pending one was ever stored is not known: nothing of it is kept.
             original_stored=abandoned.status is Status.RUNNING,
         )
+
+    async def _expire_credits(self) -> int:
+        async with self._store.begin() as tx:
+            due = await tx.credits.expiring(self._clock(), limit=self._limits.sweep_batch)
+            for user_id in sorted(subscription.user_id for subscription in due):
+                await self._books.expire(tx, user_id)
+        for subscription in due:
+            await self._events.publish(BalanceChanged(user_id=subscription.user_id))
+        return len(due)
 
     async def _purge(self) -> int:
         deleted_before = self._clock() - self._limits.undo_window

@@ -93,7 +93,8 @@ class Credits(Protocol):
 
     async def post(self, entry: LedgerEntry) -> bool:
         """Add the entry and move the balance by its amount, as one. The user's other postings wait until this
-        transaction ends. False, and nothing moves, if the entry's generation has an entry of its kind already.
+        transaction ends. False, and nothing moves, if the entry's generation has an entry of its kind already, or
+        the grant that it expires has expired.
 
         Raises:
             InsufficientCredits: the balance would go below zero, or the user has no subscription. The
@@ -103,6 +104,15 @@ class Credits(Protocol):
 
     async def entries(self, user_id: str, *, after: UUID | None, limit: int) -> Sequence[LedgerEntry]:
         """Up to `limit` of the user's entries, newest first (by id), beginning behind `after`."""
+        ...
+
+    async def expiring(self, now: datetime, *, limit: int) -> Sequence[Subscription]:
+        """Up to `limit` subscriptions whose `next_expiry_at` is not after `now`, likewise left out if another open
+        transaction holds them."""
+        ...
+
+    async def plan_expiry(self, user_id: str, at: datetime | None) -> None:
+        """Set the user's `next_expiry_at`."""
         ...
 
     async def entries_of(self, generation_id: UUID) -> Sequence[LedgerEntry]:
