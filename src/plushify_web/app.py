@@ -28,6 +28,7 @@ from plushify_web.problems import EXCEPTION_HANDLERS
 from plushify_web.runner import Runner
 from plushify_web.sessions import SessionsController
 from plushify_web.settings import Settings
+from plushify_web.signals import when_told_to_stop
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -96,8 +97,10 @@ async def add_security_headers(message: Message, _: Scope) -> None:
 
 @asynccontextmanager
 async def _lifespan(container: Container, _: Litestar) -> AsyncIterator[None]:
-    async with container.closing(), container.runner().running():
-        yield
+    runner = container.runner()
+    async with container.closing(), runner.running():
+        with when_told_to_stop(runner.stop):
+            yield
 
 
 def _dependencies(container: Container) -> dict[str, Provide]:

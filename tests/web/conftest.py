@@ -1,0 +1,118 @@
+"""The application on the in-memory adapters, and clients of it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from argon2 import PasswordHasher
+from dependency_injector import providers
+from httpx import Response
+from litestar.testing import AsyncTestClient
+
+from plushify_adapters.memory import MemoryBlobStore, MemoryImageCodec, MemoryImageModel, MemoryStore
+from plushify_web.app import create_app
+from plushify_web.container import Container
+from plushify_web.settings import Settings
+
+PHOTO = b"P6\n4 3\n255\n" + bytes(range(36))
+PASSWORD = "correct horse battery"  # noqa: S105 — a password for tests, of nobody
+
+Client = httpx.AsyncClient
+Connect = Callable[..., AbstractAsyncContextManager[Client]]
+
+
+def make_container(settings: Settings) -> Container:
+    """A container whose adapters are in memory, and whose password hashes cost nothing."""
+    container = Container()
+    container.settings.override(providers.Object(settings))
+    container.store.override(providers.Singleton(MemoryStore))
+    container.blobs.override(providers.Singleton(MemoryBlobStore))
+    container.codec.override(providers.Singleton(MemoryImageCodec))
+    container.model.override(providers.Singleton(MemoryImageModel))
+    container.hasher.override(providers.Singleton(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1))
+    return container
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data", drain_s=0)
+
+
+@pytest.fixture
+def container(settings: Settings) -> Container:
+    return make_container(settings)
+
+
+@pytest.fixture
+def model(container: Container) -> MemoryImageModel:
+    model: MemoryImageModel = container.model()
+    return model
+
+
+@pytest.fixture
+async def connect(container: Container) -> AsyncIterator[Connect]:
+    """Connects further browsers to the one running application."""
+    async with AsyncTestClient(create_app(container)) as first:
+
+        @asynccontextmanager
+        async def connected(email: str | None = None) -> AsyncIterator[Client]:
+            transport = httpx.ASGITransport(first.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://plushify.test") as client:
+                client.headers["Sec-Fetch-Site"] = "same-origin"
+                if email is not None:
+                    await sign_up(client, email)
+                yield client
+
+        yield connected
+
+
+@pytest.fixture
+async def visitor(connect: Connect) -> AsyncIterator[Client]:
+    """A browser in which nobody is signed in."""
+    async with connect() as client:
+        yield client
+
+
+@pytest.fixture
+async def client(connect: Connect) -> AsyncIterator[Client]:
+    """A browser in which somebody is signed in."""
+    async with connect("ada@plushify.test") as client:
+        yield client
+
+
+@pytest.fixture
+async def stranger(connect: Connect) -> AsyncIterator[Client]:
+    """Somebody else's browser."""
+    async with connect("eve@plushify.test") as client:
+        yield client
+
+
+async def sign_up(client: Client, email: str) -> None:
+    response = await client.post("/api/accounts", json={"email": email, "password": PASSWORD})
+    assert response.status_code == 201, response.text
+
+
+async def submit(
+    client: Client, photo: bytes | None = PHOTO, *, headers: dict[str, str] | None = None, **fields: str
+) -> Response:
+    """Submits a photo as the page does."""
+    form = {"style": "kawaii", "quality": "standard", **fields}
+    # With no file at all, httpx would send no multipart form.
+    files: dict[str, Any] = {"image": ("cat.ppm", photo)} if photo is not None else {"extra": (None, "")}
+    return await client.post("/api/generations", data=form, files=files, headers=headers)
+
+
+async def make(client: Client) -> dict[str, Any]:
+    """A generation that succeeded."""
+    response = await submit(client)
+    assert response.status_code == 201, response.text
+    made: dict[str, Any] = response.json()
+    return made
+
+
+async def balance(client: Client) -> int:
+    found: int = (await client.get("/api/credits")).json()["balance"]
+    return found
