@@ -9,7 +9,7 @@ from ._recipes import Recipe
 from ._subject import prominence
 
 _STRICTNESS = 0.6
-"""How far a piece's colour moves to the palette's: enough to look chosen, not so far that skin turns grey."""
+"""How far a piece's colour moves to the palette's, unless that is another colour: shaded skin must not turn brown."""
 
 
 _FEATURES = 1.2
@@ -27,7 +27,9 @@ def dye(photo: Floats, pieces: Patches, recipe: Recipe) -> tuple[Floats, Floats]
     """
     wanted = _dress(pieces.colours, recipe)
     palette = few_colours(wanted, pieces.areas, recipe.colours)
-    colours = wanted + _STRICTNESS * (palette[nearest(wanted, palette)] - wanted)
+    change = palette[nearest(wanted, palette)] - wanted
+    far = np.sqrt((change**2).sum(axis=1, keepdims=True))
+    colours = wanted + _STRICTNESS * change * (1.0 - smoothstep(0.06, 0.14, far))
     fade = recipe.calm * (1.0 - prominence(pieces)[:, None]) ** 1.5
     paper = oklab(np.array(recipe.backdrop, dtype=np.float32))
     colours = (colours + fade * (paper - colours)).astype(np.float32)

@@ -80,10 +80,10 @@ RECIPES = {
         backdrop=(0.72, 0.71, 0.69), corner=0.03, calm=0.22, bulge=0.0,
     ),
     "cartoon": Recipe(
-        pieces=84, parts=16, colours=12, roundness=0.0060, detail=0.10,
+        pieces=110, parts=16, colours=12, roundness=0.0060, detail=0.10,
         lift=0.14, ceiling=0.97, chroma=1.55, tint=(0.0, 0.006),
         fibre=0.012, curl=1.6, nap=0.040, fluff=0.8, puff=1.6,
-        stitch=0.0185, thread=0.0058, thread_colour=(0.20, 0.16, 0.22), seam_contrast=0.13,
+        stitch=0.0185, thread=0.0058, thread_colour=(0.20, 0.16, 0.22), seam_contrast=0.16,
         backdrop=(0.62, 0.83, 0.90), corner=0.06, calm=0.5, bulge=0.0,
     ),
     "chibi": Recipe(
