@@ -47,8 +47,12 @@ class OpenRouterModel(ImageModel):
         check_header("the OpenRouter key", api_key)
         self._options = options or OpenRouterOptions()
         self._timeout = httpx.Timeout(None, connect=self._options.connect_timeout_s)
-        self._own_client = None if client else httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=20))
-        self._client = client or self._own_client or httpx.AsyncClient()
+        self._own_client: httpx.AsyncClient | None = None
+        if client is None:
+            # As many connections as there are calls: each waits for half a minute, and the use cases have the limits.
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+            client = self._own_client = httpx.AsyncClient(limits=limits)
+        self._client = client
         self._headers = {
             "Authorization": f"Bearer {api_key}",
             "Accept-Encoding": "identity",

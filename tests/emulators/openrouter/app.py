@@ -12,6 +12,7 @@ from aiohttp import web
 
 from .answers import COST_USD, Answer, Call, error_body, json_answer
 from .catalogue import MODELS, image_endpoints, models_page
+from .pages import generation_page, key_page
 from .scenarios import ERRORS, SCENARIOS, answer, draw_answer
 from .validation import PictureRequest, Refusal, check_authorization, read_chat, read_images
 
@@ -132,35 +133,7 @@ class Emulator:
         return handle
 
     def _key(self, request: web.Request) -> dict[str, Any]:
-        remaining = None if self._limit is None else round(self._limit - self._usage, 6)
-        return {
-            "data": {
-                "label": "sk-or-v1-emu...lated",
-                "usage": self._usage,
-                "usage_daily": self._usage,
-                "usage_weekly": self._usage,
-                "usage_monthly": self._usage,
-                "byok_usage": 0,
-                "byok_usage_daily": 0,
-                "byok_usage_weekly": 0,
-                "byok_usage_monthly": 0,
-                "limit": self._limit,
-                "limit_remaining": remaining,
-                "limit_reset": None,
-                "include_byok_in_limit": False,
-                "is_free_tier": False,
-                "is_management_key": False,
-                "is_provisioning_key": False,
-                "creator_user_id": None,
-                "organization_id": None,
-                "workspace_id": None,
-                "allowed_data_regions": ["global"],
-                "budgets": [],
-                "effective_budget": None,
-                "free_model_daily_requests": {"limit": 50, "remaining": 50, "used": 0},
-                "rate_limit": {"requests": -1, "interval": "10s", "note": "Deprecated."},
-            }
-        }
+        return key_page(self._limit, self._usage)
 
     def _models(self, request: web.Request) -> dict[str, Any]:
         return models_page(request.query.get("output_modalities"))
@@ -173,7 +146,7 @@ class Emulator:
 
     def _generation(self, request: web.Request) -> dict[str, Any]:
         try:
-            return {"data": self._generations[request.query["id"]]}
+            return self._generations[request.query["id"]]
         except KeyError:
             raise Refusal(404, "not_found", "Generation not found") from None
 
@@ -216,19 +189,16 @@ class Emulator:
         """Books what the call cost, as `GET /generation` and `GET /key` then tell."""
         assert call.request is not None
         self._usage += reply.cost_usd
-        self._generations[call.generation_id] = {
-            "id": call.generation_id,
-            "api_type": "image" if call.protocol == "images" else "completions",
-            "model": call.request.model.id,
-            "provider_name": call.request.model.provider,
-            "total_cost": reply.cost_usd,
-            "usage": reply.cost_usd,
-            "cancelled": cancelled,
-            "finish_reason": "stop",
-            "native_finish_reason": reply.native_finish_reason or "STOP",
-            "latency": round((time.monotonic() - started) * 1000),
-            "streamed": False,
-        }
+        self._generations[call.generation_id] = generation_page(
+            call.generation_id,
+            api_type="image" if call.protocol == "images" else "completions",
+            model=call.request.model.id,
+            provider=call.request.model.provider,
+            cost_usd=reply.cost_usd,
+            native_finish_reason=reply.native_finish_reason,
+            cancelled=cancelled,
+            latency_ms=round((time.monotonic() - started) * 1000),
+        )
 
 
 def _step(item: str | dict[str, Any]) -> Step:
