@@ -1,16 +1,24 @@
 """Subscriptions and the ledger, in SQL."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from plushify_adapters.sql.statements import Repository
 from plushify_adapters.sql.tables import LEDGER_ENTRIES, SUBSCRIPTIONS
 from plushify_core import ports
 from plushify_core.errors import InsufficientCredits
 from plushify_core.ledger import LedgerEntry, Subscription
+
+_SUBSCRIPTION = select(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.user_id == bindparam("user"))
+_MOVE = (
+    update(SUBSCRIPTIONS)
+    .where(SUBSCRIPTIONS.c.user_id == bindparam("user"), SUBSCRIPTIONS.c.balance + bindparam("amount") >= 0)
+    .values(balance=SUBSCRIPTIONS.c.balance + bindparam("amount"))
+)
 
 
 class SqlCredits(Repository, ports.Credits):
@@ -22,8 +30,7 @@ class SqlCredits(Repository, ports.Credits):
 
     async def subscription(self, user_id: str) -> Subscription | None:
         """The user's subscription."""
-        query = select(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.user_id == user_id)
-        row = (await self._connection.execute(query)).one_or_none()
+        row = (await self._connection.execute(_SUBSCRIPTION, {"user": user_id})).one_or_none()
         return None if row is None else Subscription(**row._mapping)
 
     async def post(self, entry: LedgerEntry) -> bool:
@@ -34,15 +41,10 @@ class SqlCredits(Repository, ports.Credits):
         transaction ends; it is the last that any transaction waits for (`store` tells the whole order).
         """
         values = msgspec.structs.asdict(entry)
-        if not await self._insert_or_nothing(LEDGER_ENTRIES, values, "generation_id", "kind"):
+        unique = ("expires_grant",) if entry.expires_grant is not None else ("generation_id", "kind")
+        if not await self._insert_or_nothing(LEDGER_ENTRIES, values, *unique):
             return False
-        balance = SUBSCRIPTIONS.c.balance
-        moved = await self._changes_one(
-            update(SUBSCRIPTIONS)
-            .where(SUBSCRIPTIONS.c.user_id == entry.user_id, balance + entry.amount >= 0)
-            .values(balance=balance + entry.amount)
-        )
-        if not moved:
+        if not await self._changes_one(_MOVE, {"user": entry.user_id, "amount": entry.amount}):
             subscription = await self.subscription(entry.user_id)
             raise InsufficientCredits(balance=subscription.balance if subscription else 0)
         return True
@@ -54,6 +56,17 @@ class SqlCredits(Repository, ports.Credits):
         if after is not None:
             query = query.where(columns.id < after)
         return [LedgerEntry(**row._mapping) for row in await self._connection.execute(query)]
+
+    async def expiring(self, now: datetime, *, limit: int) -> Sequence[Subscription]:
+        """Those with a grant to expire, the longest overdue first, and locked."""
+        due = SUBSCRIPTIONS.c.next_expiry_at
+        query = select(SUBSCRIPTIONS).where(due <= now).order_by(due).limit(limit).with_for_update(skip_locked=True)
+        return [Subscription(**row._mapping) for row in await self._connection.execute(query)]
+
+    async def plan_expiry(self, user_id: str, at: datetime | None) -> None:
+        """Set when the user's next grant expires."""
+        mine = SUBSCRIPTIONS.c.user_id == user_id
+        await self._connection.execute(update(SUBSCRIPTIONS).where(mine).values(next_expiry_at=at))
 
     async def entries_of(self, generation_id: UUID) -> Sequence[LedgerEntry]:
         """The entries of a generation, oldest first."""

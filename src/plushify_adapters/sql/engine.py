@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
@@ -42,15 +43,23 @@ def create_engine(
         "lock_timeout": _milliseconds(busy_timeout_s),
         "idle_in_transaction_session_timeout": _milliseconds(idle_in_transaction_timeout_s),
     }
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         connect_args={"server_settings": settings},
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=pool_timeout_s,
-        pool_pre_ping=True,  # a connection that the server has ended meanwhile is replaced, unseen
         **_JSON,
     )
+    event.listen(engine.sync_engine, "checkout", _replace_if_closed)
+    return engine
+
+
+def _replace_if_closed(connection: DBAPIConnection, *_: Any) -> None:
+    # The driver hears at once when the server ends a connection. To ask the server (`pool_pre_ping`) would take
+    # three more round trips for each transaction, and hang where the network is gone.
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def _sqlite(url: URL, *, pool_timeout_s: float, busy_timeout_s: float) -> AsyncEngine:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Row, Select, and_, delete, func, select, update
+from sqlalchemy import Column, ColumnElement, Row, Select, and_, bindparam, delete, func, select, update
 
 from plushify_adapters.sql.statements import Repository
 from plushify_adapters.sql.tables import GENERATIONS
@@ -15,6 +15,22 @@ from plushify_core.generation import Generation
 from plushify_core.ports import GalleryFilter, Sort
 
 COLUMNS = GENERATIONS.c
+
+# What every generation needs is built once: that takes longer than to execute it.
+_STANDS = and_(
+    COLUMNS.id == bindparam("current_id"),
+    COLUMNS.status == bindparam("current_status"),
+    COLUMNS.fence == bindparam("current_fence"),
+)
+_REPLACE = update(GENERATIONS).where(_STANDS)
+_REMOVE = delete(GENERATIONS).where(_STANDS)
+_BY_ID = select(GENERATIONS).where(COLUMNS.id == bindparam("id"))
+_BY_KEY = select(GENERATIONS).where(
+    COLUMNS.user_id == bindparam("user_id"), COLUMNS.idempotency_key == bindparam("key")
+)
+_COUNT = select(func.count()).select_from(GENERATIONS)
+# Pending and running generations have a lease, and no others.
+_COUNT_UNFINISHED = _COUNT.where(COLUMNS.user_id == bindparam("user_id"), COLUMNS.lease_until.is_not(None))
 
 
 class SqlGenerations(Repository, ports.Generations):
@@ -27,11 +43,11 @@ class SqlGenerations(Repository, ports.Generations):
 
     async def get(self, generation_id: UUID) -> Generation | None:
         """The generation with this id."""
-        return await self._one(COLUMNS.id == generation_id)
+        return await self._one(_BY_ID, {"id": generation_id})
 
     async def by_idempotency_key(self, user_id: str, key: str) -> Generation | None:
         """The user's generation with this key."""
-        return await self._one(and_(COLUMNS.user_id == user_id, COLUMNS.idempotency_key == key))
+        return await self._one(_BY_KEY, {"user_id": user_id, "key": key})
 
     async def replace(self, current: Generation, changed: Generation) -> bool:
         """Put `changed` in place of `current`, if that still stands.
@@ -39,13 +55,11 @@ class SqlGenerations(Repository, ports.Generations):
         In READ COMMITTED an update that has waited for a row's lock looks at its condition again, on the row
         as the other transaction left it: of two that race, the second finds another status or fence.
         """
-        return await self._changes_one(
-            update(GENERATIONS).where(_stands(current)).values(**msgspec.structs.asdict(changed))
-        )
+        return await self._changes_one(_REPLACE, msgspec.structs.asdict(changed) | _identity(current))
 
     async def remove(self, current: Generation) -> bool:
         """Remove the row, if `current` still stands."""
-        return await self._changes_one(delete(GENERATIONS).where(_stands(current)))
+        return await self._changes_one(_REMOVE, _identity(current))
 
     async def page(
         self, user_id: str, filter: GalleryFilter, *, after: UUID | None, limit: int
@@ -59,11 +73,11 @@ class SqlGenerations(Repository, ports.Generations):
 
     async def count(self, user_id: str, filter: GalleryFilter) -> int:
         """How many the gallery shows."""
-        return await self._count(_in_gallery(user_id, filter))
+        return await self._count(_COUNT.where(_in_gallery(user_id, filter)), {})
 
     async def count_unfinished(self, user_id: str) -> int:
-        """How many of the user's are pending or running: those have a lease, and no others."""
-        return await self._count(and_(COLUMNS.user_id == user_id, COLUMNS.lease_until.is_not(None)))
+        """How many of the user's are pending or running."""
+        return await self._count(_COUNT_UNFINISHED, {"user_id": user_id})
 
     async def abandoned(self, now: datetime, *, limit: int) -> Sequence[Generation]:
         """Those whose lease is over, longest first, and locked."""
@@ -73,8 +87,8 @@ class SqlGenerations(Repository, ports.Generations):
         """Those deleted long enough ago, longest first, and locked."""
         return await self._claim(COLUMNS.deleted_at <= deleted_before, COLUMNS.deleted_at, limit)
 
-    async def _one(self, condition: ColumnElement[bool]) -> Generation | None:
-        row = (await self._connection.execute(select(GENERATIONS).where(condition))).one_or_none()
+    async def _one(self, query: Select[*tuple[Any, ...]], parameters: dict[str, Any]) -> Generation | None:
+        row = (await self._connection.execute(query, parameters)).one_or_none()
         return None if row is None else generation_from(row)
 
     async def _all(self, query: Select[*tuple[Any, ...]]) -> Sequence[Generation]:
@@ -85,13 +99,12 @@ class SqlGenerations(Repository, ports.Generations):
         query = select(GENERATIONS).where(condition).order_by(since, COLUMNS.id).limit(limit)
         return await self._all(query.with_for_update(skip_locked=True))
 
-    async def _count(self, condition: ColumnElement[bool]) -> int:
-        query = select(func.count()).select_from(GENERATIONS).where(condition)
-        return (await self._connection.execute(query)).scalar_one()
+    async def _count(self, query: Select[int], parameters: dict[str, Any]) -> int:
+        return (await self._connection.execute(query, parameters)).scalar_one()
 
 
-def _stands(current: Generation) -> ColumnElement[bool]:
-    return and_(COLUMNS.id == current.id, COLUMNS.status == current.status, COLUMNS.fence == current.fence)
+def _identity(current: Generation) -> dict[str, Any]:
+    return {"current_id": current.id, "current_status": current.status, "current_fence": current.fence}
 
 
 def _in_gallery(user_id: str, filter: GalleryFilter) -> ColumnElement[bool]:

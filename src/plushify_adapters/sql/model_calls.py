@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping, bindparam, func, select, update
 
 from plushify_adapters.sql.columns import UtcDay
 from plushify_adapters.sql.statements import Repository
@@ -14,6 +14,10 @@ from plushify_adapters.sql.tables import LEDGER_ENTRIES, MODEL_CALLS
 from plushify_core import ports
 from plushify_core.model_call import ModelCall, ModelFacts
 from plushify_core.ports import CostLine
+
+_OF_GENERATION = MODEL_CALLS.c.generation_id == bindparam("of")
+_GET = select(MODEL_CALLS).where(_OF_GENERATION)
+_REPLACE = update(MODEL_CALLS).where(_OF_GENERATION)
 
 
 class SqlModelCalls(Repository, ports.ModelCalls):
@@ -25,14 +29,12 @@ class SqlModelCalls(Repository, ports.ModelCalls):
 
     async def get(self, generation_id: UUID) -> ModelCall | None:
         """The call of this generation."""
-        query = select(MODEL_CALLS).where(MODEL_CALLS.c.generation_id == generation_id)
-        row = (await self._connection.execute(query)).one_or_none()
+        row = (await self._connection.execute(_GET, {"of": generation_id})).one_or_none()
         return None if row is None else call_from(row._mapping)
 
     async def replace(self, call: ModelCall) -> None:
         """Put the call in place of the recorded one."""
-        same = MODEL_CALLS.c.generation_id == call.generation_id
-        await self._connection.execute(update(MODEL_CALLS).where(same).values(**_values(call)))
+        await self._connection.execute(_REPLACE, _values(call) | {"of": call.generation_id})
 
     async def cost_since(self, since: datetime) -> int:
         """The known cost since then, in nano-dollars."""

@@ -1,9 +1,10 @@
 """What the repositories share: statements that both databases know, under names of their own."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Table, UpdateBase
+from sqlalchemy import Insert, Table, UpdateBase
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,6 +12,12 @@ _INSERTS: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
     "postgresql": postgresql.insert,
     "sqlite": sqlite.insert,
 }
+
+
+@cache
+def _insert_or_nothing(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
+    insert = _INSERTS[dialect](table).on_conflict_do_nothing(index_elements=unique)
+    return insert.execution_options(preserve_rowcount=True)
 
 
 class Repository:
@@ -24,11 +31,9 @@ class Repository:
 
         If a transaction still open has inserted such a row, this waits to see whether it commits.
         """
-        insert = _INSERTS[self._connection.dialect.name](table).on_conflict_do_nothing(index_elements=unique)
-        result = await self._connection.execute(insert.execution_options(preserve_rowcount=True), values)
-        return result.rowcount == 1
+        return await self._changes_one(_insert_or_nothing(self._connection.dialect.name, table, unique), values)
 
-    async def _changes_one(self, statement: UpdateBase) -> bool:
-        """Execute an update or delete: whether it found its row."""
-        result = await self._connection.execute(statement)
+    async def _changes_one(self, statement: UpdateBase, parameters: Mapping[str, Any]) -> bool:
+        """Execute an insert, update or delete of one row: whether it did anything."""
+        result = await self._connection.execute(statement, parameters)
         return result.rowcount == 1

@@ -8,7 +8,8 @@ No two transactions wait for each other in a circle, because all of them lock in
 
 1. the idempotency key of a new generation (a submission; nobody else waits for it or takes it)
 2. generations: one, or a batch that skips what others hold and so waits for none (`abandoned`)
-3. subscriptions: one, or several in the order of their users (`abandoned` again, and the audit)
+3. subscriptions: one; several in the order of their users (a sweep of `abandoned`, the audit); or a batch that
+   skips what others hold (`expiring`)
 4. the model call of a generation that is locked already, or nothing after it
 
 A submission that opens the subscription holds 3 before 1, of a row that nobody else can see: a second one of the

@@ -35,6 +35,12 @@ METADATA = MetaData(
     }
 )
 
+
+def _partial_index(table: Table, name: str, *columns: str, where: str) -> None:
+    on = (table.c[column] for column in columns)
+    Index(f"ix_{table.name}_{name}", *on, sqlite_where=text(where), postgresql_where=text(where))
+
+
 GENERATIONS = Table(
     "generations",
     METADATA,
@@ -60,18 +66,11 @@ GENERATIONS = Table(
     Column("purging", Boolean, nullable=False),
     UniqueConstraint("user_id", "idempotency_key"),
 )
-
-
-def _partial_index(name: str, *columns: str, where: str) -> None:
-    on = (GENERATIONS.c[column] for column in columns)
-    Index(f"ix_generations_{name}", *on, sqlite_where=text(where), postgresql_where=text(where))
-
-
-_partial_index("gallery", "user_id", "id", where="deleted_at IS NULL")
-_partial_index("trash", "deleted_at", "id", where="deleted_at IS NOT NULL")
+_partial_index(GENERATIONS, "gallery", "user_id", "id", where="deleted_at IS NULL")
+_partial_index(GENERATIONS, "trash", "deleted_at", "id", where="deleted_at IS NOT NULL")
 # A generation has a lease while it is unfinished, and only then: these two stay as small as the work in flight.
-_partial_index("leases", "lease_until", "id", where="lease_until IS NOT NULL")
-_partial_index("unfinished", "user_id", where="lease_until IS NOT NULL")
+_partial_index(GENERATIONS, "leases", "lease_until", "id", where="lease_until IS NOT NULL")
+_partial_index(GENERATIONS, "unfinished", "user_id", where="lease_until IS NOT NULL")
 
 SUBSCRIPTIONS = Table(
     "subscriptions",
@@ -80,9 +79,11 @@ SUBSCRIPTIONS = Table(
     Column("plan", Text, nullable=False),
     Column("balance", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("next_expiry_at", UtcDateTime),
     # The last line of defence: `SqlCredits.post` refuses before this does.
     CheckConstraint("balance >= 0", name="balance_not_negative"),
 )
+_partial_index(SUBSCRIPTIONS, "expiring", "next_expiry_at", where="next_expiry_at IS NOT NULL")
 
 LEDGER_ENTRIES = Table(
     "ledger_entries",
@@ -101,7 +102,10 @@ LEDGER_ENTRIES = Table(
     Column("actor", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("generation_id", Uuid),
+    Column("expires_at", UtcDateTime),
+    Column("expires_grant", Uuid),
     UniqueConstraint("generation_id", "kind"),
+    UniqueConstraint("expires_grant"),
     Index(None, "user_id", "id"),
 )
 

@@ -125,6 +125,7 @@ async def test_finds_every_row_by_an_index(sqlite_url: str) -> None:
         await tx.generations.abandoned(NOW, limit=9)
         await tx.generations.expired_trash(NOW, limit=9)
         await tx.credits.entries("ann", after=new_id(), limit=9)
+        await tx.credits.expiring(NOW, limit=9)
         await tx.users.by_email("ann@example.com")
         await tx.users.session("ab")
         await tx.users.remove_expired_sessions(NOW)

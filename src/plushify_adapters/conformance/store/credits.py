@@ -162,3 +162,33 @@ class CreditsContract(StoreSuite):
                 break
             shown.extend(page)
         assert shown == posted[::-1]
+
+    async def test_expires_a_grant_once(self, store: Store) -> None:
+        """What is left of a grant is taken back by one entry, however many try; entries keep what they say of it."""
+        grant = entry(3, expires_at=NOW + SECOND)
+        async with store.begin() as tx:
+            await tx.credits.open(subscription())
+            await tx.credits.post(grant)
+        expiries = [entry(-2, kind=EntryKind.ADJUST, expires_grant=grant.id) for _ in range(10)]
+        outcomes = await in_parallel(_post(store, expiry) for expiry in expiries)
+        assert sorted(map(bool, outcomes)) == [False] * 9 + [True]
+        assert await balance_of(store) == 1
+        async with store.begin() as tx:
+            won = expiries[outcomes.index(True)]
+            assert await tx.credits.entries("ann", after=None, limit=9) == [won, grant]
+
+    async def test_finds_whose_credits_expire(self, store: Store) -> None:
+        """A subscription is found from the moment its next expiry is planned for, until that is planned anew."""
+        for user in ("ann", "bob", "cid", "dan"):
+            await open_account(store, 0, user)
+        async with store.begin() as tx:
+            await tx.credits.plan_expiry("ann", NOW)
+            await tx.credits.plan_expiry("bob", NOW - SECOND)
+            await tx.credits.plan_expiry("cid", NOW + SECOND / 1_000_000)
+        async with store.begin() as tx:
+            due = await tx.credits.expiring(NOW, limit=9)
+            assert sorted(found.user_id for found in due) == ["ann", "bob"]
+            assert {found.next_expiry_at for found in due} == {NOW, NOW - SECOND}
+            assert len(await tx.credits.expiring(NOW, limit=1)) == 1
+            await tx.credits.plan_expiry("bob", None)
+            assert [found.user_id for found in await tx.credits.expiring(NOW, limit=9)] == ["ann"]

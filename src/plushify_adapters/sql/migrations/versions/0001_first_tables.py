@@ -40,19 +40,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_generations"),
         sa.UniqueConstraint("user_id", "idempotency_key", name="uq_generations_user_id_idempotency_key"),
     )
-    _partial_index("gallery", "user_id", "id", where="deleted_at IS NULL")
-    _partial_index("trash", "deleted_at", "id", where="deleted_at IS NOT NULL")
-    _partial_index("leases", "lease_until", "id", where="lease_until IS NOT NULL")
-    _partial_index("unfinished", "user_id", where="lease_until IS NOT NULL")
+    _partial_index("generations", "gallery", "user_id", "id", where="deleted_at IS NULL")
+    _partial_index("generations", "trash", "deleted_at", "id", where="deleted_at IS NOT NULL")
+    _partial_index("generations", "leases", "lease_until", "id", where="lease_until IS NOT NULL")
+    _partial_index("generations", "unfinished", "user_id", where="lease_until IS NOT NULL")
     op.create_table(
         "subscriptions",
         sa.Column("user_id", USER_ID, nullable=False),
         sa.Column("plan", sa.Text(), nullable=False),
         sa.Column("balance", sa.BigInteger(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("next_expiry_at", MOMENT),
         sa.PrimaryKeyConstraint("user_id", name="pk_subscriptions"),
         sa.CheckConstraint("balance >= 0", name="ck_subscriptions_balance_not_negative"),
     )
+    _partial_index("subscriptions", "expiring", "next_expiry_at", where="next_expiry_at IS NOT NULL")
     op.create_table(
         "ledger_entries",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -63,8 +65,11 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("generation_id", sa.Uuid()),
+        sa.Column("expires_at", MOMENT),
+        sa.Column("expires_grant", sa.Uuid()),
         sa.PrimaryKeyConstraint("id", name="pk_ledger_entries"),
         sa.UniqueConstraint("generation_id", "kind", name="uq_ledger_entries_generation_id_kind"),
+        sa.UniqueConstraint("expires_grant", name="uq_ledger_entries_expires_grant"),
         sa.ForeignKeyConstraint(
             ["user_id"],
             ["subscriptions.user_id"],
@@ -124,8 +129,6 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _partial_index(name: str, *columns: str, where: str) -> None:
-    condition = sa.text(where)
-    op.create_index(
-        f"ix_generations_{name}", "generations", columns, sqlite_where=condition, postgresql_where=condition
-    )
+def _partial_index(table: str, name: str, *columns: str, where: str) -> None:
+    on = sa.text(where)
+    op.create_index(f"ix_{table}_{name}", table, columns, sqlite_where=on, postgresql_where=on)

@@ -1,0 +1,143 @@
+"""How much of the time of a generation in the store is the store's own.
+
+Each round runs generations from submission to settlement through `SqlStore`, records every statement, and then
+executes the same statements with the same parameters in the same transactions through the bare driver, on another
+database. Both wait for the disk at each commit.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import asyncpg
+from sqlalchemy import event, make_url
+
+from plushify_adapters.conformance.store.entities import NOW, image, pending
+from plushify_adapters.sql import SqlStore, migrate
+from plushify_core.bookkeeping import Bookkeeping
+from plushify_core.limits import Limits
+from plushify_core.model_call import Billing, ModelFacts, Outcome
+from tests.adapters.postgres import PostgresServer
+from tests.house import Ids
+
+ROUNDS = 5
+GENERATIONS_PER_ROUND = 60
+
+Script = list[list[tuple[str, Any]]]
+"""Transactions, each a list of statements with their parameters."""
+
+Replay = Callable[[str, Script], Coroutine[Any, Any, float]]
+
+
+async def submit_and_settle(store: SqlStore, books: Bookkeeping) -> None:
+    """What the use cases do with the store for one generation: three transactions."""
+    submitted = pending(fingerprint="0" * 64)
+    async with store.begin() as tx:
+        await books.ensure_subscription(tx, submitted.user_id)
+        await tx.generations.add(submitted)
+        await books.charge(tx, submitted)
+        await tx.generations.count_unfinished(submitted.user_id)
+    async with store.begin() as tx:
+        await tx.generations.get(submitted.id)
+        running = submitted.dispatched(NOW)
+        await tx.generations.replace(submitted, running)
+        await books.open_call(tx, running, "maker/model")
+    async with store.begin() as tx:
+        done = running.succeeded(at=NOW, generated=image("a"), thumbnail=image("b"), placeholder="data:,")
+        await tx.generations.replace(running, done)
+        facts = ModelFacts(model="maker/model", cost_nano_usd=39_000_000)
+        await books.close_call(tx, running, Outcome.SUCCEEDED, billing=Billing.BILLED, facts=facts)
+
+
+async def through_the_store(store: SqlStore, books: Bookkeeping) -> tuple[float, Script]:
+    """Seconds for one round, and what was executed."""
+    script: Script = [[]]
+
+    def commit(_connection: Any) -> None:
+        script.append([])
+
+    def execute(*details: Any) -> None:
+        statement, parameters = details[2:4]
+        script[-1].append((statement, parameters))
+
+    engine = store.engine.sync_engine
+    listeners = (("before_cursor_execute", execute), ("commit", commit))
+    for name, listener in listeners:
+        event.listen(engine, name, listener)
+    started = time.perf_counter()
+    for _ in range(GENERATIONS_PER_ROUND):
+        await submit_and_settle(store, books)
+    seconds = time.perf_counter() - started
+    for name, listener in listeners:
+        event.remove(engine, name, listener)
+    return seconds, script[:-1]
+
+
+async def through_aiosqlite(url: str, script: Script) -> float:
+    """Seconds for the same statements."""
+    path = make_url(url).database
+    assert path is not None
+    async with aiosqlite.connect(path, isolation_level=None) as connection:
+        await connection.execute("PRAGMA synchronous = FULL")
+        started = time.perf_counter()
+        for transaction in script:
+            for statement, parameters in transaction:
+                await connection.execute_fetchall(statement, parameters)
+            await connection.commit()
+        return time.perf_counter() - started
+
+
+async def through_asyncpg(url: str, script: Script) -> float:
+    """Seconds for the same statements."""
+    connection = await asyncpg.connect(url)
+    started = time.perf_counter()
+    for transaction in script:
+        async with connection.transaction():
+            for statement, parameters in transaction:
+                await connection.fetch(statement, *parameters)
+    seconds = time.perf_counter() - started
+    await connection.close()
+    return seconds
+
+
+async def row(name: str, url: str, bare_url: str, replay: Replay) -> str:
+    """One line of the report."""
+    store, bare = SqlStore(url), SqlStore(bare_url)
+    books = Bookkeeping(clock=lambda: NOW, new_id=Ids(lambda: NOW), limits=Limits(free_credits=1_000_000))
+    for database in (store, bare):
+        await migrate.upgrade(database.engine)
+    await bare.aclose()
+    ours = theirs = 0.0
+    for _ in range(ROUNDS):
+        seconds, script = await through_the_store(store, books)
+        ours += seconds
+        theirs += await replay(bare_url, script)
+    await store.aclose()
+    generations = ROUNDS * GENERATIONS_PER_ROUND
+    return (
+        f"submit + settle on {name}: {generations / ours:.0f}/s, "
+        f"{theirs / ours:.2f} of the same statements through {replay.__name__.removeprefix('through_')}"
+        f" ({generations / theirs:.0f}/s)"
+    )
+
+
+async def rows() -> None:
+    """Print a row per database."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours, bare = (f"sqlite:///{Path(folder) / name}.db" for name in ("ours", "bare"))
+        print(await row("SQLite", ours, bare, through_aiosqlite))
+    with PostgresServer(durable=True) as server:
+        print(await row("PostgreSQL", server.new_database(), server.new_database(), through_asyncpg))
+
+
+def main() -> None:
+    """Print one row per ratio."""
+    asyncio.run(rows())
+
+
+if __name__ == "__main__":
+    main()
