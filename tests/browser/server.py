@@ -14,7 +14,8 @@ import stamina
 
 PLUSHIFY = str(Path(sys.executable).with_name("plushify"))
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 120
+"""A first start compiles every module."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def test_the_whole_path_of_the_page(visitor: Visitor) -> None:
 def test_prices_and_what_will_be_left_are_shown_before_anything_is_spent(member: Visitor) -> None:
     """Every quality names its pixels and its price, and the note says what it leaves."""
     qualities = member.page.locator("quality-choice label")
-    expect(qualities).to_contain_text(["Standard512 px1 credit", "High1024 px2 credits", "Ultra2048 px4 credits"])
+    expect(qualities).to_contain_text(["Standard 512 px 1 credit", "High 1024 px 2 credits", "Ultra 2048 px 4 credits"])
     note = member.page.locator("price-note")
     expect(note).to_contain_text("Costs 1 credit. 2 credits will be left.")
     member.page.get_by_role("radio", name="Ultra").check()

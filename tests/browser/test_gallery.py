@@ -46,13 +46,18 @@ def test_skeletons_stand_in_until_the_data_has_come(member: Visitor) -> None:
 
 
 def test_more_than_a_page_is_shown_on_request(member: Visitor) -> None:
-    """Thirteen plushies are twelve, and one more on request."""
-    fill_gallery(member, 13)
+    """With pages of two, three plushies are two, and one more on request."""
+
+    def ask_for_two(route: Route) -> None:
+        route.continue_(url=route.request.url.replace("limit=12", "limit=2"))
+
+    member.page.route("**/api/generations?*", ask_for_two)
+    fill_gallery(member, 3)
     member.page.get_by_role("link", name="Gallery", exact=True).click()
-    expect(member.tiles).to_have_count(12)
-    expect(member.page.get_by_text("12 of 13")).to_be_visible()
+    expect(member.tiles).to_have_count(2)
+    expect(member.page.get_by_text("2 of 3")).to_be_visible()
     member.page.get_by_role("button", name="Show more").click()
-    expect(member.tiles).to_have_count(13)
+    expect(member.tiles).to_have_count(3)
     expect(member.page.get_by_role("button", name="Show more")).to_be_hidden()
 
 

@@ -62,7 +62,7 @@ class Visitor:
         """Complete the open dialog for signing up or in."""
         self.page.get_by_label("Email").fill(self.email)
         self.page.get_by_label("Password").fill(password)
-        self.page.get_by_role("button", name=button, exact=True).click()
+        self.page.get_by_role("dialog").get_by_role("button", name=button).click()
 
     def drop(self, data: bytes, name: str = "bello.jpg", media_type: str = "image/jpeg") -> None:
         """Drop a file onto the page."""
