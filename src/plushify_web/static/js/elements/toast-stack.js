@@ -3,7 +3,7 @@ import { fill, fromTemplate, part } from "../dom.js";
 const AT_MOST = 3;
 const LONG_ENOUGH_TO_READ_S = { success: 6, info: 8, error: 12 };
 
-/** Show a notification; a new success or error takes the place of the last one. `action` is `{label, run}` or `{label, url}`; `forS` says how long it is of use. */
+/** Show a notification; a success or error takes the place of the last one. `action` is `{label, run}` or `{label, url}`; `forS` says how long it is of use. */
 export const toast = (options) => document.querySelector("toast-stack").show(options);
 
 class ToastStack extends HTMLElement {
@@ -14,7 +14,7 @@ class ToastStack extends HTMLElement {
     if (action) this.#addAction(item, action);
     part(item, "dismiss").addEventListener("click", () => item.remove());
     this.#raise();
-    if (kind !== "info") this.querySelector(`[data-kind="${kind}"]`)?.remove();
+    if (kind !== "info") for (const old of this.querySelectorAll(':not([data-kind="info"]).toast')) old.remove();
     this.append(item);
     if (this.children.length > AT_MOST) this.firstElementChild.remove();
     this.#removeAfter(item, forS * 1000);
