@@ -48,6 +48,10 @@ class OpenRouterEmulator:
         """Those of the requests that asked for a picture."""
         return [request for request in self.requests() if request["method"] == "POST"]
 
+    def waiting(self) -> int:
+        """How many calls have been left without an answer, by the scenario `stall`."""
+        return int(self._control.get("/_control/waiting").text)
+
     def account(self, *, limit: float | None, usage: float) -> None:
         """Sets the account's limit (None for none) and what it has used, in dollars."""
         self._control.post("/_control/account", json={"limit": limit, "usage": usage}).raise_for_status()

@@ -54,6 +54,7 @@ class Emulator:
         self._pictures: dict[str, PictureRequest] = {}
         self._limit: float | None = 10.0
         self._usage = 0.0
+        self._waiting = 0
 
     def app(self) -> web.Application:
         """The routes, bound to this state."""
@@ -74,6 +75,7 @@ class Emulator:
                 web.post("/_control/account", self._control_account),
                 web.post("/_control/reset", self._control_reset),
                 web.get("/_control/requests", self._control_requests),
+                web.get("/_control/waiting", self._control_waiting),
             ]
         )
         return app
@@ -96,6 +98,7 @@ class Emulator:
                 raise
             reply = await asyncio.to_thread(answer, call, step.scenario, step.options)
             self._settle(call, reply, started, cancelled=False)
+            self._waiting += reply.ending == "stall"
             return await _send(request, reply)
 
         return handle
@@ -178,6 +181,9 @@ class Emulator:
     async def _control_requests(self, request: web.Request) -> web.StreamResponse:
         records = [{**record, "body": _recorded_body(record.get("body", b"null"))} for record in self._requests]
         return web.Response(body=msgspec.json.encode(records), content_type="application/json")
+
+    async def _control_waiting(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(self._waiting)
 
     def _next_step(self, script: str) -> Step:
         return self._scripts[script].popleft() if self._scripts[script] else Step()
