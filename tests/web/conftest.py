@@ -10,7 +10,7 @@ import pytest
 from argon2 import PasswordHasher
 from dependency_injector import providers
 from httpx import Response
-from litestar.testing import AsyncTestClient
+from litestar import Litestar
 
 from plushify_adapters.memory import MemoryBlobStore, MemoryImageCodec, MemoryImageModel, MemoryStore
 from plushify_web.app import create_app
@@ -36,6 +36,12 @@ def make_container(settings: Settings) -> Container:
     return container
 
 
+def browser(app: Litestar, base_url: str = "http://plushify.test") -> Client:
+    """A client that sends what a browser does for our own page."""
+    transport = httpx.ASGITransport(app)
+    return httpx.AsyncClient(transport=transport, base_url=base_url, headers={"Sec-Fetch-Site": "same-origin"})
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data", drain_s=0)
@@ -54,14 +60,13 @@ def model(container: Container) -> MemoryImageModel:
 
 @pytest.fixture
 async def connect(container: Container) -> AsyncIterator[Connect]:
-    """Connects further browsers to the one running application."""
-    async with AsyncTestClient(create_app(container)) as first:
+    """Connects browsers to the one running application."""
+    app = create_app(container)
+    async with app.lifespan():
 
         @asynccontextmanager
         async def connected(email: str | None = None) -> AsyncIterator[Client]:
-            transport = httpx.ASGITransport(first.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://plushify.test") as client:
-                client.headers["Sec-Fetch-Site"] = "same-origin"
+            async with browser(app) as client:
                 if email is not None:
                     await sign_up(client, email)
                 yield client

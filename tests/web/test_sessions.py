@@ -4,13 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from dependency_injector import providers
-from litestar.testing import AsyncTestClient
 
 from plushify_adapters.memory import MemoryStore
 from plushify_web.app import create_app
 from plushify_web.container import Container
 from plushify_web.settings import Settings
-from tests.web.conftest import PASSWORD, Client, make_container
+from tests.web.conftest import PASSWORD, Client, browser, make_container
 
 pytestmark = pytest.mark.anyio
 
@@ -124,8 +123,8 @@ async def test_the_session_cookie_is_out_of_reach_of_scripts(visitor: Client) ->
 async def test_over_https_the_cookie_is_bound_to_the_host() -> None:
     """With an https address the cookie is Secure and has the __Host- prefix."""
     container = make_container(Settings(public_url="https://plushify.test"))
-    async with AsyncTestClient(create_app(container), base_url="https://plushify.test") as client:
-        response = await client.post("/api/accounts", json=ADA, headers={"Origin": "https://plushify.test"})
+    async with browser(create_app(container), "https://plushify.test") as client:
+        response = await client.post("/api/accounts", json=ADA)
         cookie = response.headers["Set-Cookie"]
         assert cookie.startswith("__Host-plushify_session=")
         assert {"HttpOnly", "SameSite=lax", "Path=/", "Secure"} <= set(cookie.split("; "))
@@ -148,10 +147,10 @@ async def test_a_session_survives_a_restart(settings: Settings) -> None:
     old, new = make_container(settings), make_container(settings)
     for container in (old, new):
         container.store.override(providers.Object(store))
-    async with AsyncTestClient(create_app(old)) as client:
+    async with browser(create_app(old)) as client:
         await client.post("/api/accounts", json=ADA)
         token = client.cookies["plushify_session"]
-    async with AsyncTestClient(create_app(new)) as client:
+    async with browser(create_app(new)) as client:
         client.cookies.set("plushify_session", token)
         assert (await client.get("/api/session")).json()["user"]["email"] == ADA["email"]
     async with store.begin() as tx:
