@@ -111,6 +111,8 @@ class Admission:
         assert generation.lease_until is not None, "and its lease"
         lease_s = (generation.lease_until - self._clock()).total_seconds()
         try:
+            if lease_s <= 0:
+                raise TimeoutError
             async with asyncio.timeout(lease_s) as lease:
                 await self._blobs.put(generation.original.key, photo.data, media_type=photo.media_type)
             if lease.expired():

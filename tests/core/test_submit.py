@@ -253,6 +253,26 @@ async def test_photo_that_takes_too_long_to_store() -> None:
 
 
 @on_virtual_time
+async def test_lease_that_is_over_before_the_photo() -> None:
+    """A submission that comes to its photo when others may have given it up does not begin to store it."""
+    begun: list[str] = []
+
+    class Watched(BrokenBlobs):
+        async def put(self, key: str, data: bytes, *, media_type: str) -> None:
+            """Store it, as soon as somebody asks."""
+            begun.append(key)
+            await super().put(key, data, media_type=media_type)
+
+    house = House(blobs=Watched(), store=(store := BrokenStore()))
+    store.commit_delay_s = 25
+
+    failed = await house.submit()
+
+    assert (failed.status, begun) == (Status.FAILED, [])
+    assert await house.amounts() == [3, -1, 1]
+
+
+@on_virtual_time
 async def test_photo_that_is_stored_too_late() -> None:
     """A photo that arrives after somebody else has given its generation up is removed."""
 
