@@ -5,13 +5,14 @@ import base64
 import gc
 import multiprocessing
 import os
+import resource
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import httpx
 import msgspec
-import psutil
 import pybase64
 from openrouter.components import ChatResult
 from openrouter.utils.unmarshal_json_response import unmarshal_json_response
@@ -56,7 +57,9 @@ def by_the_sdk(body: bytes) -> bytes:
     """By the published SDK, and the standard library's base64."""
     response = httpx.Response(200, content=body, headers={"Content-Type": "application/json"})
     result = unmarshal_json_response(ChatResult, response)
-    return base64.b64decode(result.choices[0].message.images[0].image_url.url.partition(",")[2])
+    images = result.choices[0].message.images
+    assert images
+    return base64.b64decode(images[0].image_url.url.partition(",")[2])
 
 
 def best_s(work: dict[str, Callable[[], object]]) -> dict[str, float]:
@@ -89,10 +92,14 @@ def decoding() -> None:
     )
 
 
+def resident_bytes() -> int:
+    """The resident memory of this process (Linux)."""
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize()
+
+
 async def rss_of_waiting_calls(emulator: OpenRouterEmulator) -> tuple[int, int]:
     """The resident memory of this process in bytes: idle after one call, and with all calls waiting."""
     photo = b"\xff\xd8\xff" + os.urandom(PHOTO_BYTES - 3)
-    memory = psutil.Process().memory_info
 
     async def open_photo() -> AsyncIterator[bytes]:
         for start in range(0, PHOTO_BYTES, CHUNK_BYTES):
@@ -117,13 +124,13 @@ async def rss_of_waiting_calls(emulator: OpenRouterEmulator) -> tuple[int, int]:
         await model.generate(request)
     except ModelError:
         gc.collect()
-    idle = memory().rss
+    idle = resident_bytes()
     emulator.script(["stall"] * CALLS)
     calls = [asyncio.create_task(model.generate(request)) for _ in range(CALLS)]
     while await asyncio.to_thread(emulator.waiting) < CALLS:  # noqa: ASYNC110 - another process counts them
         await asyncio.sleep(0.2)
     gc.collect()
-    waiting = memory().rss
+    waiting = resident_bytes()
     for call in calls:
         call.cancel()
     await asyncio.wait(calls)

@@ -33,7 +33,7 @@ def model_on(emulator: OpenRouterEmulator) -> ModelOnEmulator:
 
     @asynccontextmanager
     async def make(*, key: str = KEY, **options: Any) -> AsyncIterator[OpenRouterModel]:
-        defaults = {"base_url": emulator.base_url, "first_pause_s": 0.0}
+        defaults: dict[str, Any] = {"base_url": emulator.base_url, "first_pause_s": 0.0}
         model = OpenRouterModel(key, OpenRouterOptions(**(defaults | options)))
         try:
             yield model

@@ -1,6 +1,7 @@
 """The emulator refuses what OpenRouter or its models would not take, in OpenRouter's own shape."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,8 +10,10 @@ import pytest
 
 from plushify_core.ports import Photo
 from tests.adapters.openrouter.support import KEY, PROMPT
+from tests.emulators.openrouter.scenarios import ERRORS, SCENARIOS
 from tests.emulators.process import OpenRouterEmulator
 
+DOCUMENTATION = (Path(__file__).parents[3] / "docs/openrouter.md").read_text("utf-8")
 MODEL = "google/gemini-2.5-flash-image"
 TEXT = {"type": "text", "text": PROMPT}
 
@@ -160,3 +163,9 @@ def test_what_was_spent(emulator: OpenRouterEmulator, client: httpx.Client, url:
         client.post("/chat/completions", json=chat([TEXT, picture(url)]))
 
     assert client.get("/key").json()["data"]["usage"] == 0.038826
+
+
+@pytest.mark.parametrize("name", [*SCENARIOS, *ERRORS])
+def test_the_documentation_names_every_scenario(name: str) -> None:
+    """Whoever works without a key finds each scenario in the documentation."""
+    assert f"`{name}`" in DOCUMENTATION
