@@ -139,8 +139,9 @@ class Drawing:
             size_bytes=len(picture.thumbnail),
         )
         try:
-            await self._blobs.put(generated.key, picture.data, media_type=generated.media_type)
-            await self._blobs.put(thumbnail.key, picture.thumbnail, media_type=thumbnail.media_type)
+            for image, data in ((generated, picture.data), (thumbnail, picture.thumbnail)):
+                _stop_if_cancelled()
+                await self._blobs.put(image.key, data, media_type=image.media_type)
         except Exception:
             log.exception("generation %s: cannot store the picture", self._generation.id)
             return NotDrawn(reason=Reason.STORAGE_UNAVAILABLE)
@@ -174,6 +175,13 @@ class Drawing:
 
 class _OriginalUnreadable(Exception):
     """The blob store fails while the model's adapter reads the photo."""
+
+
+def _stop_if_cancelled() -> None:
+    """Store nothing for a generation that may be erased by now, though an adapter swallowed the cancellation."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def remove_blobs(blobs: BlobStore, generation: Generation, *names: str) -> None:

@@ -252,6 +252,24 @@ async def test_deadline_of_a_stubborn_model() -> None:
 
 
 @on_virtual_time
+async def test_late_picture_of_a_stubborn_model() -> None:
+    """A picture that is drawn after the deadline is not stored, not even for a moment."""
+    stored: list[str] = []
+
+    class Watched(BrokenBlobs):
+        async def put(self, key: str, data: bytes, *, media_type: str) -> None:
+            """Store it, where a test sees it."""
+            stored.append(key.rsplit("/", 1)[1])
+            await super().put(key, data, media_type=media_type)
+
+    house = House(blobs=Watched(), model=StubbornModel(delay_s=90))
+    await house.generate.run((await house.submit()).id)
+    await house.generate.tidied()
+
+    assert stored == ["original"]
+
+
+@on_virtual_time
 async def test_cost_of_an_answer_after_the_deadline() -> None:
     """What a late answer cost is on record, though its generation has failed long since."""
     house = House(model=StubbornModel(delay_s=90))
