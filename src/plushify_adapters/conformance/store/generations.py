@@ -113,7 +113,9 @@ class GenerationsContract(StoreSuite):
         assert await _get(store, before) == after
 
     @pytest.mark.parametrize(
-        "stale", [pending, lambda: msgspec.structs.replace(running(), fence=7)], ids=["status", "fence"]
+        "stale",
+        [lambda: pending(fence=1), lambda: msgspec.structs.replace(running(), fence=7)],
+        ids=["status", "fence"],
     )
     async def test_leaves_what_has_moved_on(self, store: Store, stale: Callable[[], Generation]) -> None:
         """With another status or fence than the stored one, nothing is replaced or removed."""
