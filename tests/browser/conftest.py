@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from tests.browser.server import Server, serve
 from tests.browser.visitor import Visitor
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 """Until a page that never shows what is expected has failed; a slow machine is no failure."""
 
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")

@@ -23,7 +23,9 @@ def fill_gallery(visitor: Visitor, count: int) -> None:
 
 def test_an_empty_gallery_leads_to_the_first_plushie(member: Visitor) -> None:
     """There is a way on from an empty shelf."""
-    member.page.get_by_role("link", name="Gallery", exact=True).click()
+    gallery = member.page.get_by_role("link", name="Gallery", exact=True)
+    gallery.click()
+    expect(gallery).to_have_attribute("aria-current", "page")
     member.page.get_by_role("link", name="Make a plushie").click()
     expect(member.page.get_by_role("heading", name="Turn a photo into a plushie")).to_be_focused()
 

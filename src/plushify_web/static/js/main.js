@@ -17,7 +17,7 @@ route.follow(({ view }) => {
   const shown = views.find((element) => element.dataset.view === view);
   const moved = shown.hidden;
   for (const element of views) element.hidden = element !== shown;
-  for (const link of links) link.toggleAttribute("aria-current", link.hash === `#/${view}`);
+  for (const link of links) link.ariaCurrent = link.hash === `#/${view}` ? "page" : null;
   document.title = shown.dataset.title;
   if (moved) part(shown, "heading").focus();
 });

@@ -20,7 +20,7 @@ const OUTCOMES = {
 
   INVALID_INPUT: (problem) => error("That did not work", problem.message),
 
-  GENERATION_FAILED: (problem, again) => error("No plushie this time", withCharge(problem), retry(again)),
+  GENERATION_FAILED: (problem, again) => error("No plushie this time", withCharge(problem), retry(problem, again)),
 
   NOT_FOUND: (problem) => error("Not here any more", problem.message),
 
@@ -29,20 +29,20 @@ const OUTCOMES = {
     error("One moment, please", problem.message + when);
   },
 
-  [CONNECTION_LOST]: (problem, again) => error("No connection", `${problem.message} Are you online?`, retry(again)),
+  [CONNECTION_LOST]: (problem, again) => error("No connection", `${problem.message} Are you online?`, retry(problem, again)),
 
-  [UNEXPECTED_ANSWER]: (problem, again) => error("Something is wrong", problem.message, retry(again)),
+  [UNEXPECTED_ANSWER]: (problem, again) => error("Something is wrong", problem.message, retry(problem, again)),
 };
 
 /** Tell the user about a problem, and do what its code asks for. */
 export function tell(problem, again = null) {
   if (!(problem.code in OUTCOMES)) throw problem;
-  OUTCOMES[problem.code](problem, problem.retryable ? again : null);
+  OUTCOMES[problem.code](problem, again);
 }
 
 /** The message, and that nothing was charged where the server has said so. */
 export const withCharge = ({ message, charged }) => (charged === false ? `${message} You were not charged.` : message);
 
-const retry = (again) => again && { label: "Try again", run: again };
+const retry = ({ retryable }, again) => (retryable && again ? { label: "Try again", run: again } : null);
 
 const error = (title, text, action = null) => toast({ kind: "error", title, text, action });

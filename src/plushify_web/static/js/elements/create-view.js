@@ -1,5 +1,6 @@
 import { listGenerations } from "../api.js";
 import { Attempt } from "../attempt.js";
+import { serverNow } from "../clock.js";
 import { fill, part } from "../dom.js";
 import { isSettled, untilSettled } from "../live.js";
 import { tell, withCharge } from "../outcomes.js";
@@ -34,7 +35,7 @@ class CreateView extends HTMLElement {
   async #submit() {
     if (!user.value && !(await askToSignIn("Make an account to keep your plushies in.", "signUp"))) return;
     this.#attempt ??= new Attempt(new FormData(this.#form));
-    this.#wait({ since: new Date().toISOString(), photoUrl: this.#picker.previewUrl });
+    this.#wait({ since: new Date(serverNow()).toISOString(), photoUrl: this.#picker.previewUrl });
     try {
       await this.#follow(await this.#attempt.send());
     } catch (problem) {

@@ -4,6 +4,7 @@ import { fill, fromTemplate, part } from "../dom.js";
 import { isSettled, untilSettled } from "../live.js";
 import { tell, withCharge } from "../outcomes.js";
 import { Problem } from "../problem.js";
+import { refreshBalance } from "../session.js";
 import { catalog } from "../state.js";
 
 /** One generation in the gallery; while it runs, it waits for its end. Asks for its deletion by a `remove` event. */
@@ -53,7 +54,9 @@ class GalleryCard extends HTMLElement {
     Object.assign(part(this, "placeholder"), { src: placeholder ?? "", hidden: !placeholder });
     picture.addEventListener("load", () => this.classList.add("loaded"));
     picture.addEventListener("error", () => fill(this, { note: "Cannot be loaded now" }));
-    Object.assign(picture, { src: thumbnailUrl ?? originalUrl ?? "", hidden: !(thumbnailUrl ?? originalUrl) });
+    const url = thumbnailUrl ?? originalUrl;
+    if (url) picture.src = url;
+    else picture.hidden = true;
   }
 
   async #wait() {
@@ -62,7 +65,9 @@ class GalleryCard extends HTMLElement {
     this.#timer = setInterval(tick, 1000);
     try {
       const ended = await untilSettled(this.#generation, this.#gone.signal);
-      if (!this.#gone.signal.aborted) this.generation = ended;
+      if (this.#gone.signal.aborted) return;
+      this.generation = ended;
+      refreshBalance();
     } catch (problem) {
       tell(problem);
     } finally {
