@@ -1,7 +1,7 @@
 """A whole Plushify on one desk: every use case on the in-memory adapters, on virtual time."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from plushify_adapters.memory import MemoryBlobStore, MemoryEvents, MemoryImageCodec, MemoryImageModel, MemoryStore
@@ -25,11 +25,14 @@ PICTURES = ("generated", "original", "thumbnail")
 
 
 class Ids:
-    """Ids in the form of UUID version 7, ordered by time and then by number: the same in every run."""
+    """Ids in the form of UUID version 7, ordered by time and then by number: the same in every run.
 
-    def __init__(self, clock: Clock = virtual_time.now) -> None:
+    Processes that share the numbers never make the same id.
+    """
+
+    def __init__(self, clock: Clock = virtual_time.now, numbers: Iterator[int] | None = None) -> None:
         self._clock = clock
-        self._numbers = itertools.count()
+        self._numbers = numbers or itertools.count()
 
     def __call__(self) -> UUID:
         """The next id."""

@@ -1,9 +1,9 @@
-"""An image model that does what a script says, and counts who made it draw what."""
+"""An image model that does what a script says, and tells what it is made to draw."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
+from uuid import UUID
 
 import msgspec
 
@@ -44,18 +44,18 @@ class ScriptedModel(MemoryImageModel):
 
     Args:
         script: what the next call does.
-        calls: counts the paid calls by the id of their generation, across all models that share it.
+        called: told of every paid call, with the generation that it is for.
     """
 
-    def __init__(self, script: Callable[[], Script], calls: Counter[str]) -> None:
+    def __init__(self, script: Callable[[], Script], called: Callable[[UUID], None]) -> None:
         super().__init__()
         self._script = script
-        self._calls = calls
+        self._called = called
 
     async def generate(self, request: ModelRequest) -> ModelResult:
         """Draw as the script says."""
         photo = b"".join([chunk async for chunk in request.open_photo()])
-        self._calls[last_read.get().split("/")[1]] += 1
+        self._called(UUID(last_read.get().split("/")[1]))
         script = self._script()
         await (_stubborn_sleep if script.stubborn else asyncio.sleep)(script.delay_s)
         if script.answer is Answer.BUG:

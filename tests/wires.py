@@ -5,6 +5,7 @@ a power cut, though its coroutines still unwind.
 """
 
 import asyncio
+import functools
 import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -114,7 +115,7 @@ class _Wire:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._port, name)
-        wire = self._streamed if inspect.isasyncgenfunction(method) else self._called
+        wire = self._streamed if _streams(getattr(type(self._port), name)) else self._called
         wrapper = wire(f"{self._name}.{name}", method)
         setattr(self, name, wrapper)
         return wrapper
@@ -139,6 +140,11 @@ class _Wire:
             await self._gate.after(label)
 
         return passing
+
+
+@functools.cache  # asking `inspect` each time takes as long as all the rest
+def _streams(function: Callable[..., Any]) -> bool:
+    return inspect.isasyncgenfunction(function)
 
 
 def _label(call: str, args: tuple[Any, ...]) -> str:

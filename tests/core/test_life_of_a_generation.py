@@ -48,7 +48,7 @@ class LifeOfAGeneration(RuleBasedStateMachine):
         self.store = MemoryStore()
         self.blobs = MemoryBlobStore()
         self.ids = Ids()
-        self.calls: Counter[str] = Counter()
+        self.calls: Counter[UUID] = Counter()
         self.tasks: list[asyncio.Task[Any]] = []
 
     def process(self, fuse: Fuse, script: Script = HEALTHY) -> UseCases:
@@ -56,7 +56,7 @@ class LifeOfAGeneration(RuleBasedStateMachine):
         return UseCases(
             store=WiredStore(self.store, fuse),
             blobs=wired("blobs", self.blobs, fuse),
-            model=wired("model", ScriptedModel(lambda: script, self.calls), fuse),
+            model=wired("model", ScriptedModel(lambda: script, self.called), fuse),
             events=wired("events", MemoryEvents(), fuse),
             clock=virtual_time.now,
             new_id=self.ids,
@@ -83,6 +83,10 @@ class LifeOfAGeneration(RuleBasedStateMachine):
             self.tasks.remove(task)
             if not task.cancelled() and task.exception() is not None:
                 assert isinstance(task.exception(), PlushifyError | PowerCut), task.exception()
+
+    def called(self, generation_id: UUID) -> None:
+        """The model draws for this generation."""
+        self.calls[generation_id] += 1
 
     def rows(self) -> list[UUID]:
         """The ids of all rows, in order."""
