@@ -49,7 +49,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line. Exits with 0; 1 if it was refused or failed; 2 if it was asked wrongly."""
     try:
-        app(arguments)
+        app(arguments, prog_name="plushify")
     except SettingsError as error:
         _fail(str(error), 2)
     except PlushifyError as error:
@@ -124,7 +124,9 @@ def migrate() -> None:
 
 @app.command()
 def generate(
-    photo: Annotated[Path, typer.Argument(help="A photo: JPEG, PNG or WebP.", exists=True, dir_okay=False)],
+    photo: Annotated[
+        Path, typer.Argument(metavar="PHOTO", help="A photo: JPEG, PNG or WebP.", exists=True, dir_okay=False)
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to put the picture.", dir_okay=False)],
     style: Annotated[str, typer.Option(help="A style of the catalog.")] = "classic",
     quality: Annotated[str, typer.Option(help="A quality of the catalog.")] = "standard",
@@ -158,6 +160,7 @@ def generate(
             "width": picture.width,
             "height": picture.height,
             "style": style,
+            "styleName": container.catalog().style(style).name,
             "quality": quality,
             "creditsSpent": generation.credits_cost,
             "balance": subscription.balance,
@@ -171,7 +174,7 @@ def generate(
         return
     typer.echo(
         f"{made['path']}\n"
-        f"  style     {made['style']}\n"
+        f"  style     {made['styleName']}\n"
         f"  size      {made['width']} × {made['height']} px\n"
         f"  credits   {made['creditsSpent']} spent, {made['balance']} left\n"
         f"  drawn by  {made['model']['title']}"
@@ -180,8 +183,8 @@ def generate(
 
 @credits_app.command()
 def grant(
-    email: Annotated[str, typer.Argument(help="Whose credits.")],
-    amount: Annotated[int, typer.Argument(help="How many credits, one at least.", min=1)],
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="Whose credits.")],
+    amount: Annotated[int, typer.Argument(metavar="N", help="How many credits, one at least.", min=1)],
     reason: Annotated[str, typer.Option(help="Why; it stands in the statement.")],
     as_json: Json = False,
 ) -> None:
@@ -202,7 +205,7 @@ def grant(
 
 @credits_app.command()
 def show(
-    email: Annotated[str, typer.Argument(help="Whose credits.")],
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="Whose credits.")],
     limit: Annotated[int, typer.Option(help="How many entries of the statement.", min=1, max=100)] = 20,
     as_json: Json = False,
 ) -> None:

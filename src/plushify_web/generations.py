@@ -9,6 +9,7 @@ from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import ClientException, HTTPException
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import BodyKwarg, FromPath, FromQuery, HeaderParameter, QueryParameter
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE, HTTP_415_UNSUPPORTED_MEDIA_TYPE
 
@@ -71,7 +72,10 @@ class GenerationsController(Controller):
         summary="Make a plushie of a photo",
         before_request=read_form,
         exception_handlers={HTTP_413_REQUEST_ENTITY_TOO_LARGE: too_large},
-        responses=problem_responses(400, 401, 402, 404, 413, 415, 422, 429, 502, 504),
+        responses={
+            202: ResponseSpec(GenerationBody, generate_examples=False, description="Accepted; not done yet"),
+            **problem_responses(400, 401, 402, 404, 413, 415, 422, 429, 502, 504),
+        },
     )
     async def submit(
         self,
@@ -137,7 +141,7 @@ class GenerationsController(Controller):
         "/{generation_id:uuid}",
         operation_id="getGeneration",
         summary="One of mine",
-        responses=problem_responses(401, 404),
+        responses=problem_responses(400, 401, 404),
     )
     async def show(
         self, user: NamedDependency[User], gallery: NamedDependency[GalleryUseCase], generation_id: FromPath[UUID]
@@ -149,7 +153,7 @@ class GenerationsController(Controller):
         "/{generation_id:uuid}",
         operation_id="deleteGeneration",
         summary="Delete",
-        responses=problem_responses(401, 404, 422),
+        responses=problem_responses(400, 401, 404, 422),
     )
     async def remove(
         self, user: NamedDependency[User], gallery: NamedDependency[GalleryUseCase], generation_id: FromPath[UUID]
@@ -162,7 +166,7 @@ class GenerationsController(Controller):
         operation_id="restoreGeneration",
         summary="Undo a deletion",
         status_code=200,
-        responses=problem_responses(401, 404, 422),
+        responses=problem_responses(400, 401, 404, 422),
     )
     async def restore(
         self, user: NamedDependency[User], gallery: NamedDependency[GalleryUseCase], generation_id: FromPath[UUID]

@@ -41,11 +41,17 @@ class HealthChecks:
         return True
 
 
-class HealthBody(msgspec.Struct, frozen=True, kw_only=True):
+class LivenessBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The process lives."""
+
+    status: str = "ok"
+
+
+class ReadinessBody(msgspec.Struct, frozen=True, kw_only=True):
     """All is well, and this model draws."""
 
     status: str = "ok"
-    model: str | None = None
+    model: str
 
 
 class HealthController(Controller):
@@ -55,9 +61,9 @@ class HealthController(Controller):
     tags = ("operations",)
 
     @get("/live", operation_id="getLiveness", summary="The process lives")
-    async def live(self) -> HealthBody:
+    async def live(self) -> LivenessBody:
         """Answers as long as the process can answer anything."""
-        return HealthBody()
+        return LivenessBody()
 
     @get(
         "/ready",
@@ -67,7 +73,7 @@ class HealthController(Controller):
     )
     async def ready(
         self, checks: NamedDependency[HealthChecks], capabilities: NamedDependency[Capabilities]
-    ) -> Response[HealthBody] | Response[Problem]:
+    ) -> Response[ReadinessBody] | Response[Problem]:
         """The database is at the head of its migrations and the blob store can be reached; and which model draws."""
         failures = await checks.failures()
         if failures:
@@ -80,4 +86,4 @@ class HealthController(Controller):
                 retryable=True,
             )
             return problem_response(problem)
-        return Response(HealthBody(model=capabilities.name), headers={"Cache-Control": "no-store"})
+        return Response(ReadinessBody(model=capabilities.name), headers={"Cache-Control": "no-store"})

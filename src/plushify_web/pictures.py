@@ -7,6 +7,7 @@ from uuid import UUID
 
 from litestar import Controller, Request, Response, get
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Stream
 
@@ -33,7 +34,12 @@ class PicturesController(Controller):
         "/{rendition:str}",
         operation_id="getPicture",
         summary="original, generated or thumbnail",
-        responses=problem_responses(401, 404),
+        responses={
+            200: ResponseSpec(bytes, generate_examples=False, description="The picture", media_type="image/*"),
+            304: ResponseSpec(None, description="Unchanged"),
+            307: ResponseSpec(None, description="A download, at the blob store"),
+            **problem_responses(400, 401, 404),
+        },
     )
     async def show(
         self,

@@ -18,7 +18,7 @@ from plushify_web.container import Container
 from plushify_web.settings import Settings
 
 PHOTO = b"P6\n4 3\n255\n" + bytes(range(36))
-PASSWORD = "correct horse battery"  # noqa: S105 — a password for tests, of nobody
+PASSWORD = "correct horse battery"
 
 Client = httpx.AsyncClient
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
@@ -44,16 +44,19 @@ def browser(app: Litestar, base_url: str = "http://plushify.test") -> Client:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
+    """A data folder of this test's own; a shutdown that waits for nothing."""
     return Settings(data_dir=tmp_path / "data", drain_s=0)
 
 
 @pytest.fixture
 def container(settings: Settings) -> Container:
+    """What the application is wired by."""
     return make_container(settings)
 
 
 @pytest.fixture
 def model(container: Container) -> MemoryImageModel:
+    """The model that draws."""
     model: MemoryImageModel = container.model()
     return model
 
@@ -96,6 +99,7 @@ async def stranger(connect: Connect) -> AsyncIterator[Client]:
 
 
 async def sign_up(client: Client, email: str) -> None:
+    """Makes an account, and signs this browser in to it."""
     response = await client.post("/api/accounts", json={"email": email, "password": PASSWORD})
     assert response.status_code == 201, response.text
 
@@ -119,5 +123,6 @@ async def make(client: Client) -> dict[str, Any]:
 
 
 async def balance(client: Client) -> int:
+    """The credits of who is signed in."""
     found: int = (await client.get("/api/credits")).json()["balance"]
     return found

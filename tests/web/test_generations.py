@@ -171,6 +171,7 @@ async def test_bodies_that_are_no_form(client: Client) -> None:
 class TestTheLimitOfAnUpload:
     @pytest.fixture
     def settings(self) -> Settings:
+        """A small limit."""
         return Settings(max_upload_bytes=1000, drain_s=0)
 
     async def test_a_photo_over_the_limit(self, client: Client) -> None:

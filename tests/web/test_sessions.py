@@ -40,9 +40,7 @@ async def test_signing_up_signs_in_and_gives_the_free_credits(visitor: Client) -
         ({"email": "x" * 20_000}, 413, "invalid_request"),
     ],
 )
-async def test_what_an_account_takes(
-    visitor: Client, change: dict[str, str | None], status: int, reason: str
-) -> None:
+async def test_what_an_account_takes(visitor: Client, change: dict[str, str | None], status: int, reason: str) -> None:
     """An account takes an address, and a password of 8 to 128 characters; each refusal has its reason."""
     response = await visitor.post("/api/accounts", json={**ADA, **change})
 

@@ -1,0 +1,124 @@
+"""The command line, on a data folder of its own, with the felt model."""
+
+import json
+from pathlib import Path
+
+import pytest
+import pyvips
+
+from plushify_web.cli import main
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A photo of 96 × 64 px."""
+    file = tmp_path / "photo.jpg"
+    pyvips.Image.gaussnoise(96, 64, mean=128, sigma=30).cast("uchar").jpegsave(str(file))
+    return file
+
+
+class Shell:
+    """Runs the command line, and tells what it printed."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: object) -> tuple[int, str, str]:
+        """The exit code, stdout and stderr."""
+        with pytest.raises(SystemExit) as exited:
+            main([str(argument) for argument in arguments])
+        out, err = self._capsys.readouterr()
+        return int(exited.value.code or 0), out, err
+
+
+@pytest.fixture
+def plushify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """The command line on a data folder of this test's own."""
+    monkeypatch.setenv("PLUSHIFY_DATA_DIR", str(tmp_path / "data"))
+    return Shell(capsys)
+
+
+def test_a_photo_becomes_a_file(plushify: Shell, photo: Path, tmp_path: Path) -> None:
+    """`generate` writes the picture, says what it did, and charges the local account; the picture has its true size."""
+    out = tmp_path / "out.png"
+    exit_code, stdout, stderr = plushify("generate", photo, "--style", "kawaii", "-o", out)
+
+    assert (exit_code, stderr) == (0, "Felt preview (built in) is making a plushie…\n")
+    width, height = pyvips.Image.new_from_file(str(out)).width, pyvips.Image.new_from_file(str(out)).height
+    assert max(width, height) == 512
+    assert stdout == (
+        f"{out}\n"
+        "  style     Kawaii\n"
+        f"  size      {width} × {height} px\n"
+        "  credits   1 spent, 2 left\n"
+        "  drawn by  Felt preview (built in)\n"
+    )
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
+def test_results_for_programs(plushify: Shell, photo: Path, tmp_path: Path) -> None:
+    """With `--json` each result is one JSON object on stdout."""
+    made = json.loads(plushify("generate", photo, "-o", tmp_path / "out.png", "--json")[1])
+    assert (made["style"], made["creditsSpent"], made["balance"]) == ("classic", 1, 2)
+    assert made["model"]["preview"] is True
+
+    granted = json.loads(plushify("credits", "grant", "you@localhost", 5, "--reason", "a gift", "--json")[1])
+    assert granted == {"email": "you@localhost", "granted": 5, "balance": 7}
+    shown = json.loads(plushify("credits", "show", "you@localhost", "--json")[1])
+    assert shown["balance"] == 7
+    assert [(entry["kind"], entry["amount"]) for entry in shown["entries"]] == [
+        ("grant", 5),
+        ("consume", -1),
+        ("grant", 3),
+    ]
+    assert json.loads(plushify("sweep", "--json")[1]) == {"refunded": 0, "erased": 0, "finished": 0}
+
+
+def test_without_credits_it_says_how_to_get_some(plushify: Shell, photo: Path, tmp_path: Path) -> None:
+    """When the balance does not cover the price, the message names the command that grants more, and it works."""
+    exit_code, stdout, stderr = plushify("generate", photo, "--quality", "ultra", "-o", tmp_path / "out.png")
+    assert (exit_code, stdout) == (1, "")
+    assert "plushify credits grant you@localhost 10 --reason" in stderr
+    assert not (tmp_path / "out.png").exists()
+
+    assert plushify("credits", "grant", "you@localhost", 10, "--reason", "more")[0] == 0
+    assert "13 credits" in plushify("credits", "show", "you@localhost")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        (("generate", "{photo}", "--style", "baroque", "-o", "{out}"), 1, "not in the catalog"),
+        (("generate", "{text}", "-o", "{out}"), 1, "not a photo we can read"),
+        (("generate", "{photo}", "-o", "{out}/no/where.png"), 1, "no folder"),
+        (("generate", "nowhere.jpg", "-o", "{out}"), 2, "does not exist"),
+        (("generate", "{photo}", "-o", "{out}", "--email", "nobody"), 1, "email address"),
+        (("credits", "show", "nobody@localhost"), 1, "no account nobody@localhost"),
+        (("credits", "grant", "nobody@localhost", "0", "--reason", "x"), 2, "greater than or equal to 1"),
+        (("dance",), 2, "No such command"),
+    ],
+)
+def test_errors_are_sentences(
+    plushify: Shell, photo: Path, tmp_path: Path, arguments: tuple[str, ...], exit_code: int, message: str
+) -> None:
+    """What cannot be done is one sentence on stderr and an exit code, never a traceback."""
+    text = tmp_path / "notes.jpg"
+    text.write_text("just text")
+    places = {"photo": photo, "text": text, "out": tmp_path / "out.png"}
+    found, stdout, stderr = plushify(*(argument.format(**places) for argument in arguments))
+
+    assert (found, stdout) == (exit_code, "")
+    assert message in " ".join(stderr.replace("│", " ").split())
+    assert "Traceback" not in stderr
+
+
+def test_a_bad_setting_stops_the_start(plushify: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that is wrong is named, with exit code 2."""
+    monkeypatch.setenv("PLUSHIFY_FREE_CREDITS", "many")
+    assert plushify("migrate") == (2, "", "plushify: PLUSHIFY_FREE_CREDITS takes a whole number, 0 or more.\n")
+
+
+def test_the_version(plushify: Shell) -> None:
+    """`--version` needs no command."""
+    exit_code, stdout, _ = plushify("--version")
+    assert (exit_code, stdout.split()[0]) == (0, "plushify")
