@@ -97,6 +97,7 @@ class Drawing:
         """Remove what was stored, once nothing more can be."""
         if self._work is not None:
             await asyncio.wait({self._work})
+            _result(self._work, self._generation)  # an error that comes this late is only worth a line in the log
         await remove_blobs(self._blobs, self._generation, GENERATED, THUMBNAIL)
 
     async def _draw(self) -> Drawn | NotDrawn:
