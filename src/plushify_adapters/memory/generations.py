@@ -58,11 +58,11 @@ class MemoryGenerations(Repository, ports.Generations):
 
     async def abandoned(self, now: datetime, *, limit: int) -> Sequence[Generation]:
         overdue = [
-            found
+            (found.lease_until, found.id, found)
             for found in self._tables.generations.values()
             if found.lease_until is not None and found.lease_until <= now
         ]
-        return overdue[:limit]
+        return [found for _, _, found in sorted(overdue, key=lambda row: row[:2])[:limit]]
 
     async def expired_trash(self, deleted_before: datetime, *, limit: int) -> Sequence[Generation]:
         expired = [

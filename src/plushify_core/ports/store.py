@@ -71,8 +71,8 @@ class Generations(Protocol):
         ...
 
     async def abandoned(self, now: datetime, *, limit: int) -> Sequence[Generation]:
-        """Up to `limit` pending or running ones whose lease is over at `now`. Those that another open
-        transaction holds are left out, where the technology can tell."""
+        """Up to `limit` pending or running ones whose lease is over at `now`, the longest overdue first. Those that
+        another open transaction holds are left out, where the technology can tell."""
         ...
 
     async def expired_trash(self, deleted_before: datetime, *, limit: int) -> Sequence[Generation]:
@@ -186,7 +186,8 @@ class Store(Protocol):
 
     def begin(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that commits when its block ends without an exception, and rolls back otherwise,
-        cancellation included. Transactions are isolated as if they ran one after the other as far as
-        compare-and-set, unique keys and postings go. A block never waits for the network but for the database.
+        cancellation included; only one that meets the commit itself may come too late. Transactions are isolated as
+        if they ran one after the other as far as compare-and-set, unique keys and postings go. A block never waits
+        for the network but for the database.
         """
         ...
