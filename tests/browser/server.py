@@ -49,12 +49,16 @@ def serve(data_dir: Path, **settings: str) -> Iterator[Server]:
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        for attempt in stamina.retry_context(
-            on=httpx.TransportError, attempts=None, timeout=START_TIMEOUT_S, wait_initial=0.2, wait_max=2
-        ):
-            with attempt:
-                ready = httpx.get(f"{url}/health/ready", trust_env=False)
-        assert ready.status_code == 200, (data_dir / "serve.log").read_text()
+        try:
+            for attempt in stamina.retry_context(
+                on=httpx.TransportError, attempts=None, timeout=START_TIMEOUT_S, wait_initial=0.2, wait_max=2
+            ):
+                with attempt:
+                    ready = httpx.get(f"{url}/health/ready", trust_env=False)
+            assert ready.status_code == 200
+        except (httpx.TransportError, AssertionError) as error:
+            error.add_note((data_dir / "serve.log").read_text())
+            raise
         yield Server(url, environment)
     finally:
         process.terminate()
