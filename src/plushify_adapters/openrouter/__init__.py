@@ -1,8 +1,16 @@
 """The image models of OpenRouter, by either of its two protocols.
 
-generate ── _request: the body, streamed     ── _exchange: over the wire, within limits
-         ── _answer: what the bytes say      ── _failures: what each failure means, in one table
-capabilities, check ── _catalogue: what OpenRouter says of a model, of the key, of the account
+generate
+├── _request    what is asked, as a body that is streamed
+├── _exchange   over the wire, within limits
+├── _answer     what the bytes say
+├── _fetch      a picture that comes as an address
+├── _verdicts   which failure an answer is
+├── _failures   what each failure means: the tables
+└── _progress   what is known of the bill at every moment, and whether to try again
+capabilities, check
+├── _catalogue  what OpenRouter says of the model, the key and the account
+└── _profiles   what is known of models without asking
 """
 
 from ._catalogue import Finding, Level

@@ -2,22 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import aclosing
 
 import httpx
 import msgspec
 import stamina
 
-from plushify_core.model_call import Billing, ModelFacts
 from plushify_core.ports import Capabilities, ImageModel, ModelRequest, ModelResult
 
 from ._answer import Answer, read_answer, sniff
 from ._catalogue import Catalogue, Finding
 from ._exchange import HTTP_ERRORS, read_limited, retry_after_s, translated
-from ._failures import TIMED_OUT, UNREADABLE, CallFailed, Retry
+from ._failures import TIMED_OUT, UNREADABLE, CallFailed
 from ._fetch import fetch_picture
 from ._options import Api, OpenRouterOptions, check_header
+from ._progress import Progress, may_try_again
 from ._request import RequestBody, split_body
 from ._verdicts import billing_of, failure_of
 
@@ -80,7 +79,7 @@ class OpenRouterModel(ImageModel):
         return await self._catalogue.findings()
 
     async def generate(self, request: ModelRequest) -> ModelResult:
-        progress = _Progress(self._options.api)
+        progress = Progress(self._options.api)
         try:
             async with asyncio.timeout(request.timeout_s * _SHARE_OF_DEADLINE) as deadline:
                 return await self._with_retries(request, progress, deadline)
@@ -96,17 +95,15 @@ class OpenRouterModel(ImageModel):
                 TIMED_OUT,
                 f"no answer within {request.timeout_s} s",
                 billing=progress.billing,
-                facts=progress.complete(ModelFacts()),
+                facts=progress.complete(progress.facts),
             ) from None
 
-    async def _with_retries(
-        self, request: ModelRequest, progress: "_Progress", deadline: asyncio.Timeout
-    ) -> ModelResult:
+    async def _with_retries(self, request: ModelRequest, progress: Progress, deadline: asyncio.Timeout) -> ModelResult:
         profile = await self._catalogue.profile()
         head, tail = split_body(request, self._options, profile)
         first_pause_s = self._options.first_pause_s
         async for attempt in stamina.retry_context(
-            on=_may_try_again(progress, deadline, first_pause_s),
+            on=may_try_again(progress, deadline, first_pause_s),
             attempts=self._options.max_attempts,
             timeout=None,
             wait_initial=first_pause_s,
@@ -114,14 +111,15 @@ class OpenRouterModel(ImageModel):
             wait_max=_MAX_PAUSE_S,
         ):
             with attempt:
-                progress.begin(attempt.num, RequestBody(request, head, tail))
+                progress.attempt_begins(attempt.num, RequestBody(request, head, tail))
                 return await self._attempt(progress)
         raise AssertionError("the retries end with a picture or a failure")
 
-    async def _attempt(self, progress: "_Progress") -> ModelResult:
+    async def _attempt(self, progress: Progress) -> ModelResult:
         status, pause_s, answer = await self._exchange(progress)
         if not 200 <= status < 300 or (answer.picture is None and answer.address is None):
-            raise failure_of(answer, status, self._options.api, pause_s)
+            raise progress.failed(failure_of(answer, status, self._options.api, pause_s))
+        progress.learn(billing_of(answer), answer.facts)
         picture, media_type = answer.picture, answer.media_type
         if picture is None:
             picture, media_type = await self._fetch(answer)
@@ -131,7 +129,7 @@ class OpenRouterModel(ImageModel):
             facts = msgspec.structs.replace(facts, model=self._options.model)
         return ModelResult(data=picture, media_type=media_type, facts=facts)
 
-    async def _exchange(self, progress: "_Progress") -> tuple[int, float | None, Answer]:
+    async def _exchange(self, progress: Progress) -> tuple[int, float | None, Answer]:
         """One request and its answer. Nothing of the photo is held while the answer is waited for."""
         body = progress.body
         async with aclosing(body.stream()) as stream:
@@ -146,7 +144,7 @@ class OpenRouterModel(ImageModel):
                 )
                 response = await self._client.send(request, stream=True, follow_redirects=False)
                 try:
-                    progress.answering(response)
+                    progress.answer_begins(response)
                     raw = await read_limited(response, self._options.max_answer_bytes)
                 finally:
                     await response.aclose()
@@ -175,71 +173,3 @@ class OpenRouterModel(ImageModel):
         if (media_type := sniff(picture)) is None:
             raise CallFailed(UNREADABLE, "the picture's address has no picture", billing=billing, facts=facts)
         return picture, media_type
-
-
-class _Progress:
-    """How far a generation has come, for the moment when the time is over."""
-
-    body: RequestBody
-
-    def __init__(self, api: Api) -> None:
-        self.attempts = 0
-        self.retried_once = False
-        self._api = api
-        self._call_id: str | None = None
-        self._answering = False
-
-    def begin(self, attempt: int, body: RequestBody) -> None:
-        self.attempts = attempt
-        self.body = body
-        self._call_id = None
-        self._answering = False
-
-    def answering(self, response: httpx.Response) -> None:
-        self._answering = True
-        call_id = response.headers.get("X-Generation-Id", "")
-        self._call_id = call_id if call_id.isprintable() and 0 < len(call_id) <= 200 else None
-
-    @property
-    def billing(self) -> Billing:
-        """Whether the attempt under way is billed if it is given up now.
-
-        A chat call goes on without us; a call of `/images` that is given up before its answer is not billed.
-        """
-        if not self.attempts or not self.body.complete:
-            return Billing.NOT_BILLED
-        if self._api is Api.IMAGES and not self._answering:
-            return Billing.NOT_BILLED
-        return Billing.UNKNOWN
-
-    def complete(self, facts: ModelFacts) -> ModelFacts:
-        return msgspec.structs.replace(
-            facts,
-            provider_call_id=facts.provider_call_id or self._call_id,
-            attempts=max(1, self.attempts),
-        )
-
-
-def _may_try_again(
-    progress: _Progress, deadline: asyncio.Timeout, first_pause_s: float
-) -> Callable[[Exception], bool | float]:
-    """The rule of the retries: not billed, allowed by the table, and with the pause inside the deadline.
-
-    A pause that would outlast the deadline is not begun: the user hears at once what an idle minute would not change.
-    """
-
-    def decide(error: Exception) -> bool | float:
-        if not isinstance(error, CallFailed) or error.retry is Retry.NEVER:
-            return False
-        if error.retry is Retry.ONCE and progress.retried_once:
-            return False
-        progress.retried_once |= error.retry is Retry.ONCE
-        pause_s = error.retry_after_s
-        longest_pause_s = first_pause_s * (2 ** (progress.attempts - 1) + 1) if pause_s is None else pause_s
-        end = deadline.when()
-        assert end is not None
-        if asyncio.get_running_loop().time() + longest_pause_s >= end:
-            return False
-        return True if pause_s is None else pause_s
-
-    return decide

@@ -61,6 +61,21 @@ async def test_the_generation_id_of_an_answer_that_began_is_kept(
     assert (raised.value.facts.provider_call_id or "").startswith("gen-")
 
 
+async def test_a_picture_whose_address_does_not_answer_in_time(
+    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+) -> None:
+    """What the answer said of its cost is kept, though the picture it points to never comes."""
+    emulator.script([{"scenario": "image_address", "url": f"{emulator.origin}/silence"}])
+
+    async with model_on(private_image_hosts=True) as model:
+        await model.capabilities()
+        with pytest.raises(ModelError) as raised:
+            await model.generate(request_for(photo, timeout_s=SHORT_S))
+
+    assert (raised.value.reason, raised.value.billing) == (Reason.TIMEOUT, Billing.BILLED)
+    assert raised.value.facts.cost_nano_usd == 38_826_000
+
+
 async def test_a_pause_beyond_the_deadline_is_not_begun(
     emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
 ) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from plushify_core.ports import Photo
 from tests.adapters.openrouter.support import KEY, PROMPT
-from tests.emulators.openrouter.scenarios import ERRORS, SCENARIOS
+from tests.emulators.openrouter.errors import ERRORS
+from tests.emulators.openrouter.scenarios import SCENARIOS
 from tests.emulators.process import OpenRouterEmulator
 
 DOCUMENTATION = (Path(__file__).parents[3] / "docs/openrouter.md").read_text("utf-8")

@@ -12,8 +12,9 @@ from aiohttp import web
 
 from .answers import COST_USD, Answer, Call, error_body, json_answer
 from .catalogue import MODELS, image_endpoints, models_page
+from .errors import ERRORS
 from .pages import generation_page, key_page
-from .scenarios import ERRORS, SCENARIOS, answer, draw_answer
+from .scenarios import SCENARIOS, answer, draw_answer
 from .validation import PictureRequest, Refusal, check_authorization, read_chat, read_images
 
 MAX_BODY_BYTES = 40_000_000
@@ -71,6 +72,7 @@ class Emulator:
                 web.get(f"{API}/generation", self._page("/generation", self._generation)),
                 web.get("/files/{name}", self._file),
                 web.get("/redirect", self._redirect),
+                web.get("/silence", self._silence),
                 web.post("/_control/script", self._control_script),
                 web.post("/_control/account", self._control_account),
                 web.post("/_control/reset", self._control_reset),
@@ -163,6 +165,9 @@ class Emulator:
 
     async def _redirect(self, request: web.Request) -> web.StreamResponse:
         raise web.HTTPFound(request.query["to"])
+
+    async def _silence(self, request: web.Request) -> web.StreamResponse:
+        return await _send(request, Answer(ending="stall"))
 
     async def _control_script(self, request: web.Request) -> web.StreamResponse:
         steps = [_step(item) for item in await request.json()]

@@ -19,65 +19,8 @@ from .answers import (
     json_answer,
 )
 from .catalogue import picture_size
+from .errors import ERRORS, error
 from .picture import draw
-
-
-class ErrorAnswer(msgspec.Struct, frozen=True):
-    """An answer with an error status."""
-
-    status: int
-    error_type: str | None
-    message: str
-    retry_after: str | None = None
-    metadata: Mapping[str, Any] = {}
-
-
-ERRORS: dict[str, ErrorAnswer] = {
-    "bad_request": ErrorAnswer(400, "invalid_request", "Invalid request parameters"),
-    "invalid_image": ErrorAnswer(400, "invalid_image", "Unable to process input image"),
-    "image_too_large": ErrorAnswer(400, "image_too_large", "The image is too large"),
-    "image_too_small": ErrorAnswer(400, "image_too_small", "The image is too small"),
-    "unsupported_image_format": ErrorAnswer(400, "unsupported_image_format", "Unsupported image format"),
-    "content_policy": ErrorAnswer(
-        400, "content_policy_violation", "The request was blocked by the provider's content policy"
-    ),
-    "refusal": ErrorAnswer(400, "refusal", "The model refused the request"),
-    "bad_key": ErrorAnswer(401, "authentication", "User not found."),
-    "account_empty": ErrorAnswer(402, "payment_required", "Insufficient credits. Add more using the credits page"),
-    "in_flight_budget": ErrorAnswer(
-        402,
-        "payment_required",
-        "Requests in flight would exceed the remaining credits",
-        retry_after="0",
-        metadata={"limit_source": "openrouter_in_flight_budget"},
-    ),
-    "moderated": ErrorAnswer(
-        403,
-        None,
-        "Your chosen model requires moderation and your input was flagged",
-        metadata={"reasons": ["violence"], "flagged_input": "a fight", "provider_name": "OpenAI"},
-    ),
-    "key_forbidden": ErrorAnswer(403, "permission_denied", "This key may not use this model"),
-    "model_gone": ErrorAnswer(404, "not_found", "No endpoints found for this model"),
-    "timeout_408": ErrorAnswer(408, "timeout", "The request timed out"),
-    "timeout_504": ErrorAnswer(504, "timeout", "The provider timed out"),
-    "timeout_524": ErrorAnswer(524, "timeout", "The edge network timed out"),
-    "payload_too_large": ErrorAnswer(413, "payload_too_large", "Request entity too large"),
-    "unprocessable": ErrorAnswer(422, "unprocessable", "Unprocessable entity"),
-    "rate_limited": ErrorAnswer(429, "rate_limit_exceeded", "Rate limit exceeded", retry_after="0"),
-    "rate_limited_40s": ErrorAnswer(429, "rate_limit_exceeded", "Rate limit exceeded", retry_after="40"),
-    "rate_limited_by_date": ErrorAnswer(
-        429, "rate_limit_exceeded", "Rate limit exceeded", retry_after="Wed, 21 Oct 2015 07:28:00 GMT"
-    ),
-    "rate_limited_bare": ErrorAnswer(429, None, "Rate limit exceeded"),
-    "no_provider": ErrorAnswer(503, "provider_unavailable", "No provider is available", retry_after="0"),
-    "overloaded": ErrorAnswer(529, "provider_overloaded", "The provider is overloaded", retry_after="0"),
-    "teapot": ErrorAnswer(418, None, "I'm a teapot"),
-    "server_error": ErrorAnswer(500, "server", "Internal Server Error"),
-    "upstream_error": ErrorAnswer(
-        502, "server", "Provider returned error", metadata={"provider_name": "Google", "raw": "upstream 500"}
-    ),
-}
 
 
 def draw_answer(call: Call, media_type: str = "image/png") -> bytes:
@@ -256,25 +199,6 @@ def oversize(call: Call, *, size_bytes: int = 40_000_000) -> Answer:
     return ok(call, url="data:image/png;base64," + "A" * size_bytes)
 
 
-def error(
-    call: Call,
-    *,
-    name: str,
-    retry_after: str | None = None,
-    code: int | str | None = None,
-    with_code: bool = True,
-) -> Answer:
-    """The error answer of this name; `code` replaces the body's code, as some providers do."""
-    row = ERRORS[name]
-    body = error_body(row.status, row.error_type, row.message, row.metadata)
-    if code is not None:
-        body["error"]["code"] = code
-    if not with_code:
-        del body["error"]["code"]
-    pause = retry_after or row.retry_after
-    return json_answer(body, row.status, {"Retry-After": pause} if pause else {})
-
-
 def raw(call: Call, *, body_base64: str, status: int = 200, headers: Mapping[str, str] = {}) -> Answer:
     """Any bytes at all."""
     return Answer(pybase64.b64decode(body_base64), status, headers)
@@ -310,5 +234,5 @@ SCENARIOS: dict[str, Callable[..., Answer]] = {
 def answer(call: Call, name: str, options: Mapping[str, Any]) -> Answer:
     """The answer of the scenario `name`, which is one of SCENARIOS or of ERRORS."""
     if name in ERRORS:
-        return error(call, name=name, **options)
+        return error(name, **options)
     return SCENARIOS[name](call, **options)
