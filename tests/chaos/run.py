@@ -1,0 +1,43 @@
+"""One run at one site, from the first process to the verdict."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from tests.chaos import cluster, desk
+from tests.chaos.plan import Plan
+from tests.chaos.report import report
+from tests.chaos.storm import Storm
+from tests.chaos.verdict import judge
+
+SITES = {"cluster": (cluster.cluster, cluster.KINDS), "desk": (desk.desk, desk.KINDS)}
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The report, and what of it must not be."""
+
+    lines: Sequence[str]
+    violations: Sequence[str]
+
+
+async def run(
+    name: str, folder: Path, *, seed: int, generations: int, kills: int, replicas: int = 2, spacing_s: float = 6.0
+) -> Result:
+    """Carry out the plan of this seed.
+
+    Args:
+        name: `cluster` or `desk`.
+        folder: for the logs of the replicas.
+        seed, generations, kills, replicas, spacing_s: as in `Plan`.
+    """
+    make, kinds = SITES[name]
+    plan = Plan(seed=seed, generations=generations, kills=kills, others=kinds, replicas=replicas, spacing_s=spacing_s)
+    with make(folder, free_credits=4 * generations // plan.users + 40) as site:
+        storm = Storm(plan, site)
+        try:
+            await storm.run()
+            verdict = await judge(storm)
+        finally:
+            await storm.aclose()
+    return Result(list(report(storm, verdict)), verdict.violations)
