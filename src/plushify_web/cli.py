@@ -6,21 +6,22 @@ Progress goes to stderr, results to stdout. Everything heavy is imported by the 
 
 import asyncio
 import importlib.metadata
-import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import msgspec
 import typer
 
 from plushify_core import InsufficientCredits, InvalidInput, NotFound, PlushifyError
 from plushify_web.settings import SettingsError
+from plushify_web.terminal import fail, print_json, spinner
 
 if TYPE_CHECKING:
     from plushify_core import User
     from plushify_web.container import Container
+    from plushify_web.settings import Settings
 
 T = TypeVar("T")
 
@@ -51,9 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments, prog_name="plushify")
     except SettingsError as error:
-        _fail(str(error), 2)
+        fail(str(error), 2)
     except PlushifyError as error:
-        _fail(error.message, 1)
+        fail(error.message, 1)
+    except OSError as error:
+        fail(f"{error}.", 1)
 
 
 def _version(wanted: bool) -> None:
@@ -82,11 +85,13 @@ def serve(
 
     from granian import Granian
     from granian.constants import Interfaces
+    from granian.log import LogLevels
 
     from plushify_web.logs import logging_config
 
     # A fork would copy the threads' locks of whatever this process has loaded, held or not.
     multiprocessing.set_start_method("spawn", force=True)
+    _check_address(host, port)
     settings, title = _run(_prepare())
     server = Granian(
         "plushify_web.app:create_app",
@@ -99,6 +104,7 @@ def serve(
         backpressure=REQUESTS_PER_WORKER,
         respawn_failed_workers=workers > 1,
         workers_kill_timeout=int(settings.drain_s) + SHUTDOWN_MARGIN_S,
+        log_level=LogLevels.warning,
         log_dictconfig=logging_config(settings.log),
         log_access=True,
         log_access_format='%(addr)s "%(method)s %(path)s" %(status)d %(dt_ms).0f ms',
@@ -109,10 +115,7 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         typer.echo(f"Plushify is at {settings.public_url or f'http://{shown}:{port}'}\n{title} draws.", err=True)
 
-    try:
-        server.serve()
-    except (OSError, RuntimeError) as error:
-        _fail(f"Cannot listen at {host}:{port}: {error}", 1)
+    server.serve()
 
 
 @app.command()
@@ -125,26 +128,31 @@ def migrate() -> None:
 @app.command()
 def generate(
     photo: Annotated[
-        Path, typer.Argument(metavar="PHOTO", help="A photo: JPEG, PNG or WebP.", exists=True, dir_okay=False)
+        Path,
+        typer.Argument(metavar="PHOTO", help="A photo: JPEG, PNG or WebP.", exists=True, dir_okay=False, readable=True),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to put the picture.", dir_okay=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where to put the picture.", dir_okay=False, writable=True)
+    ],
     style: Annotated[str, typer.Option(help="A style of the catalog.")] = "classic",
     quality: Annotated[str, typer.Option(help="A quality of the catalog.")] = "standard",
     email: Annotated[str, typer.Option(help="Whose credits pay; an account on this machine.")] = LOCAL_EMAIL,
     as_json: Json = False,
 ) -> None:
     """Make a plushie of a photo on this machine, without a server."""
-    if not output.parent.is_dir():
-        raise InvalidInput(message=f"There is no folder {output.parent} to put the picture in.")
+    if not (output.parent.is_dir() and os.access(output.parent, os.W_OK)):
+        # Found out before anything is paid.
+        raise InvalidInput(message=f"There is no folder {output.parent} that a picture could be put in.")
 
     async def make(container: "Container") -> dict[str, Any]:
         user = await container.accounts().local(email)
         model = await container.model().capabilities()
-        with _spinner(f"{model.title} is making a plushie"):
+        with spinner(f"{model.title} is making a plushie"):
             try:
-                generation = await container.generate().generate(
-                    user.id, photo.read_bytes(), style=style, quality=quality
-                )
+                with photo.open("rb") as file:
+                    # One byte over the limit is enough to be refused.
+                    data = file.read(container.settings().max_upload_bytes + 1)
+                generation = await container.generate().generate(user.id, data, style=style, quality=quality)
             except InsufficientCredits as error:
                 raise InsufficientCredits(
                     message=f"{error.message} To get some: plushify credits grant {user.email} 10 --reason 'more'"
@@ -170,7 +178,7 @@ def generate(
 
     made = _run(_with(make))
     if as_json:
-        _print_json(made)
+        print_json(made)
         return
     typer.echo(
         f"{made['path']}\n"
@@ -198,7 +206,7 @@ def grant(
 
     balance = _run(_with(give))
     if as_json:
-        _print_json({"email": email, "granted": amount, "balance": balance})
+        print_json({"email": email, "granted": amount, "balance": balance})
     else:
         typer.echo(f"{email} got {amount} and has {balance} credits.")
 
@@ -221,7 +229,7 @@ def show(
 
     credits, entries = _run(_with(look))
     if as_json:
-        _print_json({"email": email, "plan": credits.plan, "balance": credits.balance, "entries": entries})
+        print_json({"email": email, "plan": credits.plan, "balance": credits.balance, "entries": entries})
         return
     typer.echo(f"{email} has {credits.balance} credits.")
     for entry in entries:
@@ -246,19 +254,33 @@ def sweep(as_json: Json = False) -> None:
 
     done = _run(_with(settle))
     if as_json:
-        _print_json(done)
+        print_json(done)
     else:
         typer.echo(", ".join(f"{count} {what}" for what, count in done.items()) + ".")
 
 
-async def _prepare() -> Any:
+def _check_address(host: str, port: int) -> None:
+    """Fail with a sentence where the server would fail with a panic, or share the port with another one."""
+    import socket
+
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        fail(f"Cannot listen at {host}:{port}: {error.strerror}.", 1)
+
+
+async def _prepare() -> "tuple[Settings, str]":
     """Check the settings, bring the database up to date, and see which model draws, before any worker starts."""
     async with _container() as container:
         container.catalog()
         return container.settings(), (await container.model().capabilities()).title
 
 
-async def _with(work: Any) -> Any:
+async def _with(work: "Callable[[Container], Awaitable[T]]") -> T:
+    """What `work` makes of everything wired."""
     async with _container() as container:
         return await work(container)
 
@@ -292,31 +314,4 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:
-        _fail("Interrupted.", 130)
-        raise
-
-
-@contextmanager
-def _spinner(what: str) -> Iterator[None]:
-    """Shows that it goes on, and for how long already. How far it is, nobody knows."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        typer.echo(f"{what}…", err=True)
-        yield
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        progress.add_task(what, total=None)
-        yield
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
-
-
-def _fail(message: str, exit_code: int) -> None:
-    typer.echo(f"plushify: {message}", err=True)
-    sys.exit(exit_code)
+        fail("Interrupted.", 130)

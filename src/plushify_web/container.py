@@ -20,7 +20,7 @@ from plushify_web.accounts import Accounts
 from plushify_web.auth import SessionCookie
 from plushify_web.health import HealthChecks
 from plushify_web.runner import Runner
-from plushify_web.settings import Settings, load_catalog, load_settings
+from plushify_web.settings import Settings, SettingsError, load_catalog, load_settings
 
 if TYPE_CHECKING:
     from plushify_adapters.sql import SqlStore
@@ -33,13 +33,16 @@ def _data_dir(settings: Settings) -> Path:
 
 
 def _database_url(settings: Settings) -> str:
-    return settings.database_url or f"sqlite+aiosqlite:///{_data_dir(settings) / 'plushify.db'}"
+    return settings.database_url or f"sqlite:///{_data_dir(settings) / 'plushify.db'}"
 
 
 def _store(database_url: str, closing: "AsyncExitStack[None]") -> "SqlStore":
     from plushify_adapters.sql import SqlStore
 
-    store = SqlStore(database_url)
+    try:
+        store = SqlStore(database_url)
+    except ValueError as error:
+        raise SettingsError(f"PLUSHIFY_DATABASE_URL: {error}.") from error
     closing.push_async_callback(store.aclose)
     return store
 
@@ -48,7 +51,10 @@ def _blobs(settings: Settings) -> BlobStore:
     from plushify_adapters.blobs import FsspecBlobStore
 
     url = settings.storage_url or (_data_dir(settings) / "blobs").as_uri()
-    return FsspecBlobStore(url, options=settings.storage_options)
+    try:
+        return FsspecBlobStore(url, options=settings.storage_options)
+    except (ValueError, TypeError, ImportError) as error:  # an unknown scheme, an unknown option, a missing extra
+        raise SettingsError(f"PLUSHIFY_STORAGE_URL or PLUSHIFY_STORAGE_OPTIONS: {error}.") from error
 
 
 def _codec() -> ImageCodec:

@@ -1,6 +1,7 @@
 """Logging: the standard library's, formatted by structlog for people or for programs."""
 
 import logging.config
+import sys
 from typing import Any, Literal
 
 import structlog
@@ -43,7 +44,9 @@ def formatter(kind: Literal["console", "json"]) -> logging.Formatter:
             structlog.processors.JSONRenderer(),
         ]
     else:
-        last = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        last = [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
     )

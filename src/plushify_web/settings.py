@@ -31,8 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[
             str,
             Meta(
-                description="a URL that begins with sqlite+aiosqlite:/// or postgresql+asyncpg://",
-                pattern=r"^(sqlite\+aiosqlite:///.|postgresql\+asyncpg://.)",
+                description="a URL that begins with sqlite:/// or postgresql://",
+                pattern=r"^(sqlite(\+aiosqlite)?:///.|postgresql(\+asyncpg)?://.)",
             ),
         ]
         | None
@@ -54,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     openrouter_api: Annotated[Literal["chat", "images"], Meta(description="chat or images")] = "chat"
     generation_timeout_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.timeout_s
+    pending_lease_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.pending_lease_s
     lease_margin_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.lease_margin_s
     free_credits: Annotated[int, Meta(description="a whole number, 0 or more", ge=0)] = FREE_CREDITS
     max_upload_bytes: Annotated[int, Meta(description="a whole number of bytes, 1 or more", ge=1)] = (
@@ -104,6 +105,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The limits of the domain."""
         return Limits(
             timeout_s=self.generation_timeout_s,
+            pending_lease_s=self.pending_lease_s,
             lease_margin_s=self.lease_margin_s,
             undo_delete_s=self.undo_delete_s,
             free_credits=self.free_credits,

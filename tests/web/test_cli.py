@@ -118,6 +118,25 @@ def test_a_bad_setting_stops_the_start(plushify: Shell, monkeypatch: pytest.Monk
     assert plushify("migrate") == (2, "", "plushify: PLUSHIFY_FREE_CREDITS takes a whole number, 0 or more.\n")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PLUSHIFY_DATABASE_URL", "sqlite:///:memory:"),
+        ("PLUSHIFY_STORAGE_URL", "nonsense://bucket"),
+        ("PLUSHIFY_STORAGE_OPTIONS", "[1]"),
+    ],
+)
+def test_what_an_adapter_refuses_is_named(
+    plushify: Shell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """A value that only the adapter knows to be wrong is named too."""
+    monkeypatch.setenv(name, value)
+    exit_code, stdout, stderr = plushify("generate", photo, "-o", tmp_path / "out.png")
+    assert (exit_code, stdout) == (2, "")
+    assert name in stderr.splitlines()[-1]
+    assert "Traceback" not in stderr
+
+
 def test_the_version(plushify: Shell) -> None:
     """`--version` needs no command."""
     exit_code, stdout, _ = plushify("--version")

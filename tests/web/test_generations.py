@@ -1,12 +1,14 @@
 """Making plushies over HTTP, and the gallery."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
 
 from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel
 from plushify_core import Billing, ModelError, Reason
+from plushify_core.ports import ModelRequest, ModelResult
 from plushify_web.container import Container
 from plushify_web.settings import Settings
 from tests.web.conftest import PHOTO, Client, Connect, balance, make, submit
@@ -65,18 +67,20 @@ async def test_a_client_that_waits_a_while(client: Client, model: MemoryImageMod
     assert (response.status_code, response.headers["Preference-Applied"]) == (202, "wait=0")
 
 
-async def test_who_goes_away_loses_nothing(client: Client, container: Container, model: MemoryImageModel) -> None:
+async def test_who_goes_away_loses_nothing(
+    client: Client, container: Container, model: MemoryImageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A generation goes on when the request that submitted it is cancelled."""
     called = asyncio.Event()
     go_on = asyncio.Event()
     generate = model.generate
 
-    async def slow(request):  # type: ignore[no-untyped-def]  # replaces a method of the fake
+    async def slow(request: ModelRequest) -> ModelResult:
         called.set()
         await go_on.wait()
         return await generate(request)
 
-    model.generate = slow  # type: ignore[method-assign]  # likewise
+    monkeypatch.setattr(model, "generate", slow)
     request = asyncio.create_task(submit(client))
     await called.wait()
     request.cancel()
@@ -185,7 +189,7 @@ class TestTheLimitOfAnUpload:
         """Reading stops at the limit, whether the length is told beforehand or not."""
         read = 0
 
-        async def endless():  # type: ignore[no-untyped-def]  # an async generator of chunks
+        async def endless() -> AsyncIterator[bytes]:
             nonlocal read
             yield b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
             while True:
@@ -279,17 +283,24 @@ async def test_deleting_and_bringing_back(client: Client) -> None:
     assert (await client.get(url)).json() == made
 
 
-async def test_what_is_erased_does_not_come_back(client: Client, container: Container, settings: Settings) -> None:
-    """When the undo window is over, the sweep erases row and blobs, and restoring finds nothing."""
-    container.settings.override(settings)
-    made = await make(client)
-    await client.delete(f"/api/generations/{made['id']}")
-    container.recover()._limits = Settings(undo_delete_s=0).limits
-    await container.runner().sweep()
+class TestWhenTheUndoWindowIsOver:
+    @pytest.fixture
+    def settings(self) -> Settings:
+        """An undo window of no length."""
+        return Settings(undo_delete_s=0, drain_s=0)
 
-    blobs: MemoryBlobStore = container.blobs()
-    assert blobs.blobs == {}
-    assert (await client.post(f"/api/generations/{made['id']}/restore")).status_code == 404
+    async def test_what_is_deleted_does_not_come_back(self, client: Client, container: Container) -> None:
+        """It is too late to restore; the next sweep erases row and blobs, and then there is nothing to restore."""
+        made = await make(client)
+        url = f"/api/generations/{made['id']}"
+        await client.delete(url)
+        late = await client.post(f"{url}/restore")
+        assert (late.status_code, late.json()["reason"]) == (422, "undo_window_over")
+
+        await container.runner().sweep()
+        blobs: MemoryBlobStore = container.blobs()
+        assert blobs.blobs == {}
+        assert (await client.post(f"{url}/restore")).status_code == 404
 
 
 async def test_what_is_being_made_cannot_be_deleted(client: Client, model: MemoryImageModel) -> None:

@@ -33,7 +33,7 @@ async def ended(container: Container, generation_id: UUID) -> Generation:
     return generation
 
 
-async def test_a_shutdown_waits_for_what_runs(settings: Settings) -> None:
+async def test_a_shutdown_waits_for_what_runs() -> None:
     """Within `drain_s` a generation comes to its good end."""
     container = make_container(Settings(drain_s=60))
     async with container.runner().running():
@@ -93,7 +93,7 @@ async def test_a_sweep_runs_what_was_never_begun(container: Container) -> None:
 
 
 async def test_it_sweeps_again_after_a_sweep_that_failed(
-    container: Container, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A sweep that fails is told to the log, and the next one comes all the same."""
     sweeps = 0
@@ -106,10 +106,9 @@ async def test_it_sweeps_again_after_a_sweep_that_failed(
             twice.set()
         raise OSError("the database is away")
 
-    runner = container.runner()
+    container = make_container(Settings(sweep_interval_s=0))
     monkeypatch.setattr(container.recover(), "sweep", failing)
-    monkeypatch.setattr(runner, "_sweep_interval_s", 0)
-    async with runner.running():
+    async with container.runner().running():
         await twice.wait()
 
 

@@ -88,7 +88,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
         with serving(tmp_path / "data", port) as server:
             printed, logged = server.communicate(timeout=START_TIMEOUT_S)
     assert (server.returncode, printed) == (1, "")
-    assert logged.splitlines()[-1].startswith(f"plushify: Cannot listen at 127.0.0.1:{port}: ")
+    assert logged.splitlines()[-1] == (f"plushify: Cannot listen at 127.0.0.1:{port}: Address already in use.")
     assert "Traceback" not in logged
 
 
