@@ -102,32 +102,38 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def draw(seed: int) -> Plan:
-    """The world of this seed. Each kind of fault is absent from some worlds, so that none hides another."""
+    """The world of this seed. Each kind of fault is absent from some worlds, so that none hides another.
+
+    In some worlds nothing fails, it only takes long: there, nothing may be left behind.
+    """
     dice = random.Random(f"plan {seed}")
     replicas = dice.randint(1, MAX_REPLICAS)
+    unbroken = dice.random() < 0.25
 
-    def rate(*rates: float) -> float:
-        return dice.choice((0.0, *rates))
+    def rate(*rates: float, breaks: bool = False) -> float:
+        drawn = dice.choice((0.0, *rates))
+        return 0.0 if breaks and unbroken else drawn
 
     return Plan(
         seed=seed,
         skews_s=tuple(dice.uniform(-10, 10) if dice.random() < 0.5 else 0.0 for _ in range(replicas)),
         weather=Weather(
-            cut_rate=rate(0.001, 0.003, 0.01),
-            error_rate=rate(0.003, 0.01, 0.05),
-            lost_answer_rate=rate(0.01, 0.03, 0.1),
+            cut_rate=rate(0.001, 0.003, 0.01, breaks=True),
+            error_rate=rate(0.003, 0.01, 0.05, breaks=True),
+            lost_answer_rate=rate(0.01, 0.03, 0.1, breaks=True),
             slow_rate=rate(0.003, 0.01, 0.05),
             stubborn_rate=rate(0.3, 1.0),
             bad_model_rate=rate(0.1, 0.5),
             slow_model_rate=rate(0.1, 0.5),
         ),
-        operations=_operations(dice, replicas),
+        operations=_operations(dice, replicas, {Kind.KILL, Kind.REDEPLOY} if unbroken else set()),
     )
 
 
-def _operations(dice: random.Random, replicas: int) -> tuple[Operation, ...]:
+def _operations(dice: random.Random, replicas: int, without: set[Kind]) -> tuple[Operation, ...]:
     users = ["ann", "bob", "cleo"][: dice.randint(1, 3)]
-    kinds = dice.choices(list(WEIGHTS), list(WEIGHTS.values()), k=dice.randint(4, MAX_OPERATIONS))
+    weights = [0 if kind in without else weight for kind, weight in WEIGHTS.items()]
+    kinds = dice.choices(list(WEIGHTS), weights, k=dice.randint(4, MAX_OPERATIONS))
     kinds[0] = Kind.MAKE
     operations, at_s = [], 0.0
     for number, kind in enumerate(kinds):
@@ -148,7 +154,7 @@ def _operations(dice: random.Random, replicas: int) -> tuple[Operation, ...]:
                 doubled=dice.random() < 0.2,
                 pick=dice.random(),
                 amount=dice.randint(1, 4),
-                seconds=dice.choice([1.0, 20.0, 45.0, 100.0]),
+                seconds=dice.choice([1.0, 20.0, 45.0, 130.0]),
             )
         )
         at_s += dice.choice([0.0, 0.01, 0.1, 1.0, 10.0, 31.0])

@@ -23,7 +23,10 @@ DRAIN_S = 20.0
 RELIABLE = "events.", "model."
 """Ports that never fail, by contract, or whose failures the script of the model holds."""
 
-SLOW_S = 5.0, 25.0, 90.0
+NETWORK = "blobs.", "model.", "events.", "begin"
+"""Calls that wait for others without holding anything: `begin` waits for a connection."""
+
+SLOW_S = 5.0, 25.0, 130.0
 SLOW_TRANSACTION_S = 0.5, 3.0
 
 STUBBORN_S = 20.0
@@ -181,8 +184,8 @@ class Replica:
         return _Passage(name, CALM if calm else self._weather, scene.dice)
 
     async def _delay(self, call: str, passage: "_Passage") -> None:
-        network = call.startswith(("blobs.", "model.", "events."))
-        delay_s = passage.dice.random() * 0.02 if network or call == "begin" else 0.0
+        network = call.startswith(NETWORK)
+        delay_s = passage.dice.random() * 0.02 if network else 0.0
         slow_s = passage.dice.choice(SLOW_S if network else SLOW_TRANSACTION_S)
         stubborn = passage.meets(passage.weather.stubborn_rate) and call.startswith("blobs.put")
         if passage.meets(passage.weather.slow_rate):

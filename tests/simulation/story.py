@@ -9,6 +9,8 @@ from tests.books import Books, short
 from tests.simulation.clients import POSTINGS, REQUESTS, Told
 from tests.simulation.plan import Kind, Operation
 
+FREE_CREDITS = "free credits"
+
 
 class Story:
     """What happened to the users of a world, as they could tell it.
@@ -39,6 +41,8 @@ class Story:
         """What the user could not understand."""
         for user in self._books.balances:
             lines = list(self.lines(user))
+            if FREE_CREDITS not in {entry.reason for entry in self._entries if entry.user_id == user}:
+                yield f"{user} has never got any {FREE_CREDITS}"
             for line, times in Counter(lines).items():
                 if times > 1 or line.endswith("NOBODY KNOWS WHY"):
                     yield f"{user} finds {times} times in the statement: {line}"
@@ -53,7 +57,7 @@ class Story:
     def _explanation(self, entry: LedgerEntry) -> str | None:
         if entry.generation_id is not None:
             return self._of_generation(entry, entry.generation_id)
-        if entry.reason == "free credits" and entry.amount == self._free_credits:
+        if entry.reason == FREE_CREDITS and entry.amount == self._free_credits:
             return entry.reason
         asked = self._asked_by.get(entry.id)
         if asked is not None and (asked.user, POSTINGS.get(asked.kind)) == (entry.user_id, entry.kind):
@@ -94,7 +98,7 @@ class Story:
         made = {made for made, asked in self._asked_by.items() if asked is operation}
         generations = {entry.generation_id for entry in self._entries if entry.generation_id in made}
         postings = [entry for entry in self._entries if entry.id in made and entry.generation_id is None]
-        return len(generations) + sum(entry.reason != "free credits" for entry in postings)
+        return len(generations) + sum(entry.reason != FREE_CREDITS for entry in postings)
 
     def _deleted_by(self, user: str) -> bool:
         return any(answer.operation.kind is Kind.DELETE and answer.operation.user == user for answer in self._told)

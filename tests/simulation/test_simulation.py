@@ -9,7 +9,7 @@ from tests.simulation.plan import Kind, draw
 from tests.simulation.replica import LIMITS, STUBBORN_S
 from tests.simulation.world import simulate
 
-SEEDS = range(60)
+SEEDS = range(150)
 
 FAULTS = {
     "error",

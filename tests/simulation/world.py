@@ -25,7 +25,7 @@ from tests.simulation.watch import Watch
 STORM_S = 100.0
 """How long faults go on after the last operation has begun."""
 
-QUIET_S = 250.0
+QUIET_S = 300.0
 """After this long without a fault, every lease, deadline and undo window is over, and every replica has swept."""
 
 SLOW_ANSWERS_S = 30.0, 59.9, 60.5, 70.0, 100.0, 1e5
@@ -184,6 +184,9 @@ class World:
                 self._object_to(f"operation {operation.number} ({operation.kind}) has never come back")
             elif task.exception() is not None:
                 raise AssertionError("the simulator itself is at fault") from task.exception()
+        for replica in self._replicas:
+            for generation_id in replica.runner._tasks:
+                self._object_to(f"{replica.name} still runs generation {short(generation_id)}")
         await self._check_quiet()
 
     def _in_scene(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -1,0 +1,262 @@
+"""Mistakes that others have made, planted one at a time in the real code: the simulator has to find each.
+
+Each function takes pytest's `monkeypatch` and spoils something until the test ends.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from plushify_adapters.memory.credits import MemoryCredits
+from plushify_adapters.memory.generations import MemoryGenerations
+from plushify_core import (
+    EntryKind,
+    GalleryUseCase,
+    GenerateUseCase,
+    Generation,
+    Limits,
+    NotFound,
+    RecoverUseCase,
+    Status,
+)
+from plushify_core.admission import Admission
+from plushify_core.bookkeeping import Bookkeeping
+from plushify_core.drawing import Drawing, Drawn
+from plushify_core.ports import Photo, Transaction
+from tests.wires import WiredStore
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def no_fence_check(patch: pytest.MonkeyPatch) -> None:
+    """A replacement looks at the id alone: a late success overwrites the refund of a sweep."""
+    patch.setattr(MemoryGenerations, "_stands", lambda self, current: current.id in self._tables.generations)
+
+
+def refund_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
+    """A failure is committed, and then its refund."""
+    _later(patch, EntryKind.REFUND)
+
+
+def charge_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
+    """A generation is committed, and then its price is taken."""
+    _later(patch, EntryKind.CONSUME)
+
+
+def free_credits_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
+    """A subscription is committed, and then its free credits are granted."""
+    _later(patch, EntryKind.GRANT)
+
+
+def refund_without_unique_key(patch: pytest.MonkeyPatch) -> None:
+    """A refund is posted first and trusts a unique key that is not there: whoever comes second posts another."""
+    fail = Bookkeeping.fail
+
+    async def spoilt(self: Bookkeeping, tx: Transaction, generation: Generation, failure: Any, **facts: Any) -> Any:
+        failed = await fail(self, tx, generation, failure, **facts)
+        if failed is None:
+            amount = generation.credits_cost
+            await self.post(
+                tx, generation.user_id, EntryKind.REFUND, amount, reason=failure.reason, generation=generation
+            )
+        return failed
+
+    post = MemoryCredits.post
+
+    async def posted(self: MemoryCredits, entry: Any) -> bool:
+        self._tables.entry_kinds.pop((entry.generation_id, entry.kind), None)
+        return await post(self, entry)
+
+    patch.setattr(Bookkeeping, "fail", spoilt)
+    patch.setattr(MemoryCredits, "post", posted)
+
+
+def lease_shorter_than_the_deadline(patch: pytest.MonkeyPatch) -> None:
+    """A drawing may be given up by others while its process still has time."""
+    patch.setattr(Limits, "lease_margin", timedelta(seconds=-40))
+
+
+def dispatch_after_the_call(patch: pytest.MonkeyPatch) -> None:
+    """The model is called first, and the row says so afterwards: who dies in between calls it again."""
+
+    async def dispatched(self: GenerateUseCase, generation_id: UUID) -> tuple[Generation, bool]:
+        async with self._store.begin() as tx:
+            generation = await tx.generations.get(generation_id)
+        if generation is None:
+            raise NotFound
+        if generation.status is not Status.PENDING:
+            return generation, False
+        return generation.dispatched(generation.deadline_at + self._limits.lease_margin), True
+
+    commit = GenerateUseCase._commit_end
+
+    async def committed(self: GenerateUseCase, running: Generation, drawing: Drawing) -> Generation | None:
+        async with self._store.begin() as tx:
+            pending = await tx.generations.get(running.id)
+            if pending is not None and await tx.generations.replace(pending, running):
+                await self._books.open_call(tx, running, "late")
+        return await commit(self, running, drawing)
+
+    patch.setattr(GenerateUseCase, "_dispatch", dispatched)
+    patch.setattr(GenerateUseCase, "_commit_end", committed)
+
+
+def blobs_deleted_after_the_row(patch: pytest.MonkeyPatch) -> None:
+    """A purge removes the row first: who dies in between leaves bytes that nobody knows of."""
+
+    async def erased(self: RecoverUseCase, generation: Generation) -> bool:
+        async with self._store.begin() as tx:
+            removed = await tx.generations.remove(generation)
+        for key in [key async for key in self._blobs.keys(generation.blob_prefix)]:
+            await self._blobs.delete(key)
+        return removed
+
+    patch.setattr(RecoverUseCase, "_erase", erased)
+
+
+def photo_stored_before_the_row(patch: pytest.MonkeyPatch) -> None:
+    """A submission stores its photo, and then pays: who dies in between leaves bytes that nobody knows of."""
+    admit = Admission.admit
+
+    async def admitted(self: Admission, generation: Generation, photo: Photo) -> Generation:
+        assert generation.original is not None
+        await self._blobs.put(generation.original.key, photo.data, media_type=photo.media_type)
+        return await admit(self, generation, photo)
+
+    patch.setattr(Admission, "admit", admitted)
+
+
+def sweep_that_dispatches_again(patch: pytest.MonkeyPatch) -> None:
+    """An abandoned drawing is drawn once more, instead of refunded."""
+
+    async def interrupted(self: RecoverUseCase, tx: Transaction, abandoned: Generation) -> None:
+        if abandoned.status is Status.RUNNING:
+            pending = msgspec.structs.replace(abandoned, status=Status.PENDING, fence=abandoned.fence + 1)
+            await tx.generations.replace(abandoned, pending)
+
+    patch.setattr(RecoverUseCase, "_interrupt", interrupted)
+
+
+def no_sweep(patch: pytest.MonkeyPatch) -> None:
+    """Refunds live in an `except`: what a dead process had begun is never settled."""
+
+    async def settled(self: RecoverUseCase) -> tuple[int, tuple[UUID, ...]]:
+        return 0, ()
+
+    patch.setattr(RecoverUseCase, "_settle_abandoned", settled)
+
+
+def key_checked_before_the_transaction(patch: pytest.MonkeyPatch) -> None:
+    """Whether a key is new is asked before the transaction, and no unique key stands behind it."""
+    add = MemoryGenerations.add
+
+    async def added(self: MemoryGenerations, generation: Generation) -> bool:
+        if generation.idempotency_key is not None:
+            self._tables.idempotency_keys.pop((generation.user_id, generation.idempotency_key), None)
+        return await add(self, generation)
+
+    patch.setattr(MemoryGenerations, "add", added)
+
+
+def no_deadline(patch: pytest.MonkeyPatch) -> None:
+    """The model is trusted to answer."""
+    init = Drawing.__init__
+
+    def patient(self: Drawing, generation: Generation, *, timeout_s: float, **ports: Any) -> None:
+        init(self, generation, timeout_s=timeout_s + 1e6, **ports)
+
+    patch.setattr(Drawing, "__init__", patient)
+
+
+def failed_commit_taken_at_its_word(patch: pytest.MonkeyPatch) -> None:
+    """A commit that is reported as failed is believed to have failed: the pictures of a success are removed."""
+    commit = GenerateUseCase._commit_end
+
+    async def committed(self: GenerateUseCase, running: Generation, drawing: Drawing) -> Generation | None:
+        try:
+            return await commit(self, running, drawing)
+        except Exception:
+            if isinstance(drawing.end, Drawn):
+                await drawing.discard()
+            raise
+
+    patch.setattr(GenerateUseCase, "_commit_end", committed)
+
+
+def replay_runs_before_the_photo(patch: pytest.MonkeyPatch) -> None:
+    """Whoever replays a request runs its generation, whether or not the photo has been stored."""
+
+    async def no_trouble(self: Admission, generation_id: UUID) -> None:
+        return None
+
+    patch.setattr(Admission, "photo_trouble", no_trouble)
+
+
+def late_picture_stays(patch: pytest.MonkeyPatch) -> None:
+    """What was drawn in vain is not removed."""
+
+    async def kept(self: Drawing) -> None:
+        return None
+
+    patch.setattr(Drawing, "discard", kept)
+
+
+def anybodys_generation(patch: pytest.MonkeyPatch) -> None:
+    """Who knows an id gets at the generation."""
+
+    async def owned(self: GalleryUseCase, tx: Transaction, user_id: str, generation_id: UUID) -> Generation:
+        if (generation := await tx.generations.get(generation_id)) is None:
+            raise NotFound
+        return generation
+
+    patch.setattr(GalleryUseCase, "_owned", owned)
+
+
+def _later(patch: pytest.MonkeyPatch, kind: EntryKind) -> None:
+    """Entries of this kind are posted in a transaction of their own, behind the one that they belong to."""
+    begin, post = WiredStore.begin, Bookkeeping.post
+    waiting: dict[int, list[Callable[[Transaction], Awaitable[object]]]] = {}
+
+    @asynccontextmanager
+    async def begun(self: WiredStore) -> AsyncIterator[Transaction]:
+        async with begin(self) as tx:
+            waiting.pop(id(tx), None)
+            yield tx
+        for again in waiting.pop(id(tx), []):
+            async with begin(self) as second:
+                await again(second)
+
+    async def posted(self: Bookkeeping, tx: Transaction, user_id: str, of: EntryKind, amount: int, **why: Any) -> bool:
+        if of is not kind or why.get("actor") not in (None, user_id) or "operation" in why["reason"]:
+            return await post(self, tx, user_id, of, amount, **why)
+        waiting.setdefault(id(tx), []).append(lambda second: post(self, second, user_id, of, amount, **why))
+        return True
+
+    patch.setattr(WiredStore, "begin", begun)
+    patch.setattr(Bookkeeping, "post", posted)
+
+
+PLANTED: tuple[Plant, ...] = (
+    no_fence_check,
+    refund_outside_the_transaction,
+    charge_outside_the_transaction,
+    free_credits_outside_the_transaction,
+    refund_without_unique_key,
+    lease_shorter_than_the_deadline,
+    dispatch_after_the_call,
+    blobs_deleted_after_the_row,
+    photo_stored_before_the_row,
+    sweep_that_dispatches_again,
+    no_sweep,
+    key_checked_before_the_transaction,
+    no_deadline,
+    failed_commit_taken_at_its_word,
+    replay_runs_before_the_photo,
+    late_picture_stays,
+    anybodys_generation,
+)
