@@ -127,20 +127,24 @@ class Bookkeeping:
         self,
         tx: Transaction,
         generation: Generation,
-        outcome: Outcome,
+        outcome: Outcome | None,
         *,
         billing: Billing = Billing.UNKNOWN,
         facts: ModelFacts | None = None,
         reason: Reason | None = None,
     ) -> None:
-        """Record how the call of this generation ended, if there was one. What an answer that came too late
-        cost is recorded too; the outcome then stays what it was."""
+        """Record how the call of this generation ended, if there was one, and what it cost, as far as that is
+        known. An outcome stays what it was; None leaves it to whoever ends the generation."""
         call = await tx.model_calls.get(generation.id)
         if call is None:
             return
-        if call.outcome is Outcome.CALLING:
+        if outcome is not None and call.outcome is Outcome.CALLING:
             call = call.ended(outcome, at=self._clock(), reason=reason)
-        await tx.model_calls.replace(msgspec.structs.replace(call, billing=billing, facts=facts or call.facts))
+        if billing is not Billing.UNKNOWN:
+            call = msgspec.structs.replace(call, billing=billing)
+        if facts is not None and facts != ModelFacts():
+            call = msgspec.structs.replace(call, facts=facts)
+        await tx.model_calls.replace(call)
 
     async def fail(
         self,

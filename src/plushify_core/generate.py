@@ -289,7 +289,7 @@ class GenerateUseCase:
             return
         try:
             async with self._store.begin() as tx:
-                await self._books.close_call(tx, running, Outcome.INTERRUPTED, billing=billing, facts=facts)
+                await self._books.close_call(tx, running, None, billing=billing, facts=facts)
         except Exception:
             log.exception("generation %s: cannot record what its late answer cost: %s", running.id, facts)
 

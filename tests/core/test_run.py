@@ -469,6 +469,29 @@ async def test_settling_that_fails_for_good() -> None:
 
 
 @on_virtual_time
+async def test_cost_that_is_known_before_the_sweep() -> None:
+    """A bill that comes while the database is away at the deadline is kept by the sweep that ends the generation."""
+    house = House(store=(store := BrokenStore()), model=StubbornModel(delay_s=80))
+    submitted = await house.submit()
+    run = asyncio.ensure_future(house.generate.run(submitted.id))
+    await asyncio.sleep(59)
+    store.refusals = 5
+    with pytest.raises(ConnectionError):
+        await run
+    await house.generate.tidied()
+
+    between = await house.call(submitted.id)
+    await asyncio.sleep(30)
+    await house.sweep()
+
+    assert between is not None
+    assert (between.outcome, between.billing) == (Outcome.CALLING, Billing.BILLED)
+    call = await house.call(submitted.id)
+    assert call is not None
+    assert (call.outcome, call.billing, call.facts) == (Outcome.INTERRUPTED, Billing.BILLED, between.facts)
+
+
+@on_virtual_time
 async def test_success_after_a_sweep() -> None:
     """A success that comes after its refund changes nothing but the record of what it cost."""
     house = House(limits=Limits(lease_margin_s=1), store=(store := BrokenStore()), model=MemoryImageModel(delay_s=58))

@@ -117,7 +117,8 @@ class WatchedStore(MemoryStore):
             before = self._tables
             yield tx
         after = self._tables
-        if before.generations != after.generations or before.entries != after.entries:
+        tables = ("generations", "entries", "model_calls")
+        if any(getattr(before, table) != getattr(after, table) for table in tables):
             self._watch.committed(before.generations, after.generations, before.entries, after.entries)
 
 
