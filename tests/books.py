@@ -38,7 +38,7 @@ def in_memory(store: MemoryStore, blobs: MemoryBlobStore) -> Books:
 
 
 async def read(store: Store, blobs: BlobStore, users: Collection[str]) -> Books:
-    """The books of any store, by its port."""
+    """The books of these users in any store, by its port."""
     async with store.begin() as tx:
         generations = await tx.audit.scan(after=None, limit=10_000)
         entries = [entry for user in users for entry in await tx.credits.entries(user, after=None, limit=10_000)]
@@ -46,7 +46,7 @@ async def read(store: Store, blobs: BlobStore, users: Collection[str]) -> Books:
         ids = {entry.generation_id for entry in entries if entry.generation_id is not None}
         calls = [await tx.model_calls.get(generation_id) for generation_id in ids]
     return Books(
-        generations={generation.id: generation for generation in generations},
+        generations={generation.id: generation for generation in generations if generation.user_id in users},
         balances={found.user_id: found.balance for found in subscriptions if found is not None},
         entries=entries,
         calls={call.generation_id: call for call in calls if call is not None},

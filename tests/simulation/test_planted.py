@@ -21,7 +21,7 @@ def test_planted_mistakes_are_found(plant: Plant, monkeypatch: pytest.MonkeyPatc
 
 
 def test_shortest_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a failing world little more is shown than what it needs to fail: here, a request and the death of its process."""
+    """A failing world is shown with little more than it needs: here, a request and the death of its process."""
     sweep_that_dispatches_again(monkeypatch)
     plan = next(plan for plan in map(draw, range(MAX_SEEDS)) if simulate(plan).broken)
 
