@@ -66,3 +66,10 @@ def simulate(session: nox.Session) -> None:
     """Simulated worlds full of faults, in which no credit may be lost. Replay one with `-- --seed N`."""
     install(session, "core-test", extras="")
     session.run("python", "-m", "tests.simulation", *session.posargs)
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Real servers that are killed under load, and no credit may be lost. Plan the same faults with `-- --seed N`."""
+    install(session, "test")
+    session.run("python", "-m", "tests.chaos", *session.posargs)

@@ -22,7 +22,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 async def run(
-    name: str, folder: Path, *, seed: int, generations: int, kills: int, replicas: int = 2, spacing_s: float = 6.0
+    name: str, folder: Path, *, seed: int, generations: int, kills: int, replicas: int = 2, spacing_s: float = 5.0
 ) -> Result:
     """Carry out the plan of this seed.
 

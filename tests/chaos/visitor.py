@@ -23,6 +23,11 @@ ATTEMPT_TIMEOUT_S = 15.0
 IMPATIENT_S = 0.4
 PAUSE_S = 0.5
 
+REQUEST_TIMEOUT_S = 60.0
+"""For who wants every answer, however busy the machine is."""
+
+HEADERS = {"Sec-Fetch-Site": "same-origin"}
+
 
 class End(StrEnum):
     """What a user was told at last."""
@@ -70,9 +75,7 @@ class Visitor:
         self._urls = itertools.cycle(
             [replica.url for replica in [*replicas[number % len(replicas) :], *replicas[: number % len(replicas)]]]
         )
-        self._client = httpx.AsyncClient(
-            trust_env=False, timeout=ATTEMPT_TIMEOUT_S, headers={"Sec-Fetch-Site": "same-origin"}
-        )
+        self._client = httpx.AsyncClient(trust_env=False, timeout=ATTEMPT_TIMEOUT_S, headers=HEADERS)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -88,7 +91,7 @@ class Visitor:
 
     async def wish(self, wish: Wish) -> Request:
         """Submit, and go on until there is an end; then delete and restore, if that is wished."""
-        request = Request(wish, f"{self._number}-{wish.number}", _photo(self._number, wish.number))
+        request = Request(wish, f"{self._number}-{wish.number}", photo(self._number, wish.number))
         self.requests.append(request)
         if wish.manner is Manner.IMPATIENT:
             await self._once(request, timeout=IMPATIENT_S)
@@ -112,6 +115,17 @@ class Visitor:
         found: int = (await self._insist("GET", "/api/credits")).json()["balance"]
         return found
 
+    async def entries(self) -> list[dict[str, Any]]:
+        """The latest entries of the user's statement, newest first."""
+        found: list[dict[str, Any]] = (await self._insist("GET", "/api/credits/entries")).json()["items"]
+        return found
+
+    def another_tab(self) -> httpx.AsyncClient:
+        """A client that is signed in as this one."""
+        return httpx.AsyncClient(
+            trust_env=False, timeout=REQUEST_TIMEOUT_S, headers=HEADERS, cookies=self._client.cookies
+        )
+
     async def look(self) -> None:
         """Look at the gallery, which has no deleted picture."""
         listed = {item["id"] for item in (await self._insist("GET", "/api/generations?limit=100")).json()["items"]}
@@ -122,18 +136,10 @@ class Visitor:
     async def _once(
         self, request: Request, *, asynchronous: bool = False, timeout: float = ATTEMPT_TIMEOUT_S
     ) -> httpx.Response | None:
-        headers = {"Idempotency-Key": request.key}
+        options = submission(request.photo, request.wish.style, request.wish.quality, request.key)
         if asynchronous:
-            headers["Prefer"] = "respond-async"
-        form = {"style": request.wish.style, "quality": request.wish.quality}
-        answer = await self._send(
-            "POST",
-            "/api/generations",
-            data=form,
-            files={"image": ("photo.jpg", request.photo)},
-            headers=headers,
-            timeout=timeout,
-        )
+            options["headers"]["Prefer"] = "respond-async"
+        answer = await self._send("POST", "/api/generations", **options, timeout=timeout)
         if answer is not None:
             self._note(request, answer)
         return answer
@@ -196,7 +202,16 @@ def _field(answer: httpx.Response, name: str) -> str | None:
     return found
 
 
-def _photo(user: int, number: int) -> bytes:
+def submission(photo: bytes, style: str, quality: str, key: str) -> dict[str, Any]:
+    """What a client sends, as httpx takes it."""
+    return {
+        "data": {"style": style, "quality": quality},
+        "files": {"image": ("photo.jpg", photo)},
+        "headers": {"Idempotency-Key": key},
+    }
+
+
+def photo(user: int, number: int) -> bytes:
     """A photo that no other request has: so a call of the model tells whose it is."""
     colour = [40 + user * 20 % 200, 40 + number * 7 % 200, 40 + number // 28 * 13 % 200]
     ground = pyvips.Image.black(96, 64, bands=3) + colour

@@ -1,0 +1,17 @@
+"""A small storm at each site. `nox -s chaos` runs the large one."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.run import SITES, run
+
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("chaos")]
+
+
+@pytest.mark.parametrize("site", SITES)
+async def test_nothing_is_lost_in_a_small_storm(site: str, tmp_path: Path) -> None:
+    """Replicas are killed under load, the database, the store and the disk fail, and all that was promised holds."""
+    result = await run(site, tmp_path, seed=1, generations=20, kills=3, spacing_s=0.5)
+
+    assert result.violations == []
