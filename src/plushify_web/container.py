@@ -72,12 +72,19 @@ def _model(settings: Settings, closing: "AsyncExitStack[None]") -> ImageModel:
     from plushify_adapters.openrouter import Api, OpenRouterModel, OpenRouterOptions
 
     assert settings.openrouter_api_key is not None, "the settings were checked"
-    options = OpenRouterOptions(
-        base_url=settings.openrouter_base_url,
-        api=Api(settings.openrouter_api),
-        model=settings.image_model,
-        app_url=settings.public_url,
-    )
+    try:
+        options = OpenRouterOptions(
+            base_url=settings.openrouter_base_url,
+            api=Api(settings.openrouter_api),
+            model=settings.image_model,
+            fallback_models=settings.openrouter_fallback_models,
+            data_collection=settings.openrouter_data_collection,
+            zero_data_retention=settings.openrouter_zdr,
+            app_url=settings.public_url,
+            largest_side_px=settings.image_model_largest_side_px,
+        )
+    except ValueError as error:
+        raise SettingsError(f"PLUSHIFY_OPENROUTER_BASE_URL: {error}.") from error
     model = OpenRouterModel(settings.openrouter_api_key, options)
     closing.push_async_callback(model.aclose)
     return model

@@ -4,7 +4,7 @@ Every setting is `PLUSHIFY_` and the upper-case name of a field of `Settings`; d
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -45,18 +45,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ) = None
     storage_options: Annotated[dict[str, Any], Meta(description="a JSON object")] = {}
     model: Annotated[Literal["openrouter", "felt"], Meta(description="openrouter or felt")] | None = None
-    image_model: Annotated[str, Meta(description="the name of an image model at OpenRouter", min_length=1)] = (
+    image_model: Annotated[str, Meta(description="the name of an image model at OpenRouter", pattern="^[!-~]+$")] = (
         "google/gemini-2.5-flash-image"
     )
+    image_model_largest_side_px: (
+        Annotated[int, Meta(description="a whole number of pixels, 64 to 16384", ge=64, le=16_384)] | None
+    ) = None
     openrouter_api_key: Annotated[str, Meta(description="a key of OpenRouter", pattern="^[!-~]+$")] | None = None
-    openrouter_base_url: Annotated[str, Meta(description="an http(s) URL", pattern=r"^https?://[^\s/]")] = (
+    openrouter_base_url: Annotated[str, Meta(description="an http(s) URL", pattern=r"^https?://[!-.0-~][!-~]*$")] = (
         "https://openrouter.ai/api/v1"
     )
     openrouter_api: Annotated[Literal["chat", "images"], Meta(description="chat or images")] = "chat"
+    openrouter_fallback_models: Annotated[
+        tuple[Annotated[str, Meta(pattern="^[!-~]+$")], ...],
+        Meta(description="names of image models at OpenRouter, with commas in between"),
+    ] = ()
+    openrouter_data_collection: Annotated[Literal["deny", "allow"], Meta(description="deny or allow")] = "deny"
+    openrouter_zdr: Annotated[bool, Meta(description="true or false")] = False
     generation_timeout_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.timeout_s
     pending_lease_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.pending_lease_s
     lease_margin_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.lease_margin_s
     free_credits: Annotated[int, Meta(description="a whole number, 0 or more", ge=0)] = FREE_CREDITS
+    credits_expire_days: (
+        Annotated[int, Meta(description="a whole number of days, 1 to 36500", ge=1, le=36_500)] | None
+    ) = None
+    daily_spend_limit_usd: (
+        Annotated[float, Meta(description="US dollars, such as 25 or 2.50, up to 1000000", ge=0.01, le=1_000_000)]
+        | None
+    ) = None
     max_upload_bytes: Annotated[int, Meta(description="a whole number of bytes, 1 or more", ge=1)] = (
         _LIMITS.max_upload_bytes
     )
@@ -101,6 +117,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return timedelta(days=self.session_days)
 
     @property
+    def daily_spend_nano_usd(self) -> int | None:
+        """What the model calls of a day may cost, in nano-dollars; None for no limit."""
+        # Exact to the nano-dollar for amounts this small: a float holds 15 digits.
+        return None if self.daily_spend_limit_usd is None else round(self.daily_spend_limit_usd * 1_000_000_000)
+
+    @property
     def limits(self) -> Limits:
         """The limits of the domain."""
         return Limits(
@@ -109,6 +131,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             lease_margin_s=self.lease_margin_s,
             undo_delete_s=self.undo_delete_s,
             free_credits=self.free_credits,
+            credits_expire_days=self.credits_expire_days,
+            daily_spend_nano_usd=self.daily_spend_nano_usd,
             max_upload_bytes=self.max_upload_bytes,
             max_pixels=self.max_pixels,
             max_in_flight_per_user=self.max_in_flight_per_user,
@@ -117,6 +141,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 SETTINGS = {PREFIX + field.name.upper(): field for field in msgspec.structs.fields(Settings)}
 """The fields by the names of their environment variables."""
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "storage_options": msgspec.json.decode,
+    "openrouter_fallback_models": lambda text: [name.strip() for name in text.split(",")],
+}
+"""How the text of a variable becomes a value, where it is more than one."""
+
+_CHAT_ONLY = ("openrouter_fallback_models", "openrouter_data_collection", "openrouter_zdr")
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -137,6 +169,10 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     settings = Settings(**values)
     if settings.model_kind == "openrouter" and settings.openrouter_api_key is None:
         raise SettingsError("PLUSHIFY_MODEL is openrouter, which takes a key in PLUSHIFY_OPENROUTER_API_KEY.")
+    for name in _CHAT_ONLY:
+        # Silently ignored, a wish for privacy would be broken.
+        if settings.openrouter_api == "images" and values.get(name):
+            raise SettingsError(f"{PREFIX}{name.upper()} takes effect only where PLUSHIFY_OPENROUTER_API is chat.")
     return settings
 
 
@@ -156,9 +192,9 @@ def load_catalog(path: Path | None) -> Catalog:
 
 def _convert(name: str, text: str) -> Any:
     kind = SETTINGS[name].type
+    parse = _PARSERS.get(SETTINGS[name].name, str)
     try:
-        value: Any = msgspec.json.decode(text) if SETTINGS[name].name == "storage_options" else text
-        return msgspec.convert(value, kind, strict=False, dec_hook=lambda wanted, raw: wanted(raw))
+        return msgspec.convert(parse(text), kind, strict=False, dec_hook=lambda wanted, raw: wanted(raw))
     except msgspec.MsgspecError:
         # The value stays unsaid: it may be a secret.
         raise SettingsError(f"{name} takes {_takes(kind)}.") from None

@@ -28,6 +28,8 @@ def test_the_documented_defaults_are_true() -> None:
     for name, documented in rows:
         default: Any = getattr(Settings(), SETTINGS[name].name)
         shown = f"{default:g}" if isinstance(default, float) else str(default)
+        if isinstance(default, bool):
+            shown = shown.lower()
         assert shown == documented, name
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from plushify_core import DEFAULT_CATALOG
+from plushify_core import DEFAULT_CATALOG, Limits
 from plushify_web.settings import SETTINGS, Settings, SettingsError, load_catalog, load_settings
 
 
@@ -23,6 +23,10 @@ def test_values_are_read() -> None:
             "PLUSHIFY_GENERATION_TIMEOUT_S": "2.5",
             "PLUSHIFY_FREE_CREDITS": "0",
             "PLUSHIFY_LOG": "json",
+            "PLUSHIFY_OPENROUTER_FALLBACK_MODELS": "maker/one, maker/two",
+            "PLUSHIFY_OPENROUTER_ZDR": "true",
+            "PLUSHIFY_CREDITS_EXPIRE_DAYS": "90",
+            "PLUSHIFY_DAILY_SPEND_LIMIT_USD": "2.35",
         }
     )
     assert settings == Settings(
@@ -31,8 +35,14 @@ def test_values_are_read() -> None:
         generation_timeout_s=2.5,
         free_credits=0,
         log="json",
+        openrouter_fallback_models=("maker/one", "maker/two"),
+        openrouter_zdr=True,
+        credits_expire_days=90,
+        daily_spend_limit_usd=2.35,
     )
-    assert (settings.limits.timeout_s, settings.limits.free_credits) == (2.5, 0)
+    assert settings.limits == Limits(
+        timeout_s=2.5, free_credits=0, credits_expire_days=90, daily_spend_nano_usd=2_350_000_000
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,6 +58,28 @@ def test_values_are_read() -> None:
         ("PLUSHIFY_FREE_CREDIT", "3", "PLUSHIFY_FREE_CREDIT is not a setting; did you mean PLUSHIFY_FREE_CREDITS?"),
         ("PLUSHIFY_COLOUR", "red", "PLUSHIFY_COLOUR is not a setting."),
         (
+            "PLUSHIFY_CREDITS_EXPIRE_DAYS",
+            "0",
+            "PLUSHIFY_CREDITS_EXPIRE_DAYS takes a whole number of days, 1 to 36500.",
+        ),
+        (
+            "PLUSHIFY_DAILY_SPEND_LIMIT_USD",
+            "$5",
+            "PLUSHIFY_DAILY_SPEND_LIMIT_USD takes US dollars, such as 25 or 2.50, up to 1000000.",
+        ),
+        (
+            "PLUSHIFY_OPENROUTER_FALLBACK_MODELS",
+            "maker/one,,maker/two",
+            "PLUSHIFY_OPENROUTER_FALLBACK_MODELS takes names of image models at OpenRouter, with commas in between.",
+        ),
+        ("PLUSHIFY_OPENROUTER_DATA_COLLECTION", "no", "PLUSHIFY_OPENROUTER_DATA_COLLECTION takes deny or allow."),
+        ("PLUSHIFY_OPENROUTER_ZDR", "maybe", "PLUSHIFY_OPENROUTER_ZDR takes true or false."),
+        (
+            "PLUSHIFY_IMAGE_MODEL_LARGEST_SIDE_PX",
+            "2K",
+            "PLUSHIFY_IMAGE_MODEL_LARGEST_SIDE_PX takes a whole number of pixels, 64 to 16384.",
+        ),
+        (
             "PLUSHIFY_MODEL",
             "openrouter",
             "PLUSHIFY_MODEL is openrouter, which takes a key in PLUSHIFY_OPENROUTER_API_KEY.",
@@ -61,9 +93,7 @@ def test_a_bad_setting_is_named(name: str, text: str, sentence: str) -> None:
     assert str(raised.value) == sentence
 
 
-@pytest.mark.parametrize(
-    "name", sorted(SETTINGS.keys() - {"PLUSHIFY_DATA_DIR", "PLUSHIFY_IMAGE_MODEL", "PLUSHIFY_CATALOG"})
-)
+@pytest.mark.parametrize("name", sorted(SETTINGS.keys() - {"PLUSHIFY_DATA_DIR", "PLUSHIFY_CATALOG"}))
 def test_every_setting_refuses_nonsense_without_repeating_it(name: str) -> None:
     """Whatever is no free text refuses a line of noise; the message does not repeat it, for it may be a secret."""
     with pytest.raises(SettingsError, match=name) as raised:
@@ -82,6 +112,22 @@ def test_which_model_draws() -> None:
     assert load_settings({}).model_kind == "felt"
     assert load_settings(key).model_kind == "openrouter"
     assert load_settings({**key, "PLUSHIFY_MODEL": "felt"}).model_kind == "felt"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PLUSHIFY_OPENROUTER_FALLBACK_MODELS", "maker/one"),
+        ("PLUSHIFY_OPENROUTER_DATA_COLLECTION", "deny"),
+        ("PLUSHIFY_OPENROUTER_ZDR", "true"),
+    ],
+)
+def test_a_wish_that_a_protocol_cannot_grant_is_refused(name: str, text: str) -> None:
+    """Fallbacks and privacy per request exist in one of the protocols only: with the other they are not ignored."""
+    assert load_settings({name: text}) is not None
+    with pytest.raises(SettingsError) as raised:
+        load_settings({name: text, "PLUSHIFY_OPENROUTER_API": "images"})
+    assert str(raised.value) == f"{name} takes effect only where PLUSHIFY_OPENROUTER_API is chat."
 
 
 @pytest.mark.parametrize("text", [None, "styles = 3", "styles = []\nqualities = []", "no TOML"])
