@@ -547,3 +547,75 @@ async def test_late_picture_of_what_could_not_be_settled() -> None:
     assert reason_of(await house.row(submitted.id)) is Reason.INTERRUPTED
     assert await house.pictures_of(submitted.id) == ["original"]
     assert await house.amounts() == [3, -1, 1]
+
+
+@on_virtual_time
+async def test_dispatch_that_takes_until_the_deadline() -> None:
+    """The model is not called when its answer could only be late."""
+    house = House(store=(store := BrokenStore()))
+    submitted = await house.submit()
+    await asyncio.sleep(59)
+    store.commit_delay_s = 2
+
+    generation = await house.generate.run(submitted.id)
+
+    assert reason_of(generation) is Reason.TIMEOUT
+    assert house.model.requests == []
+    call = await house.call(generation.id)
+    assert call is not None
+    assert call.billing is Billing.NOT_BILLED
+
+
+@on_virtual_time
+async def test_photo_that_goes_while_it_is_drawn() -> None:
+    """A photo that is gone when the model opens it ends the generation, whose row no longer names it."""
+    house = House(blobs=(blobs := BrokenBlobs()))
+    submitted = await house.submit()
+    blobs.delays_s = {"read original": 1}
+    run = asyncio.ensure_future(house.generate.run(submitted.id))
+    await asyncio.sleep(0.5)
+    blobs.blobs.clear()
+
+    generation = await run
+
+    assert (reason_of(generation), generation.original) == (Reason.INTERRUPTED, None)
+    assert await house.balance() == 3
+    call = await house.call(generation.id)
+    assert call is not None
+    assert call.billing is Billing.NOT_BILLED
+
+
+@on_virtual_time
+async def test_success_of_what_is_erased() -> None:
+    """A process that slept while its generation was refunded, deleted and erased leaves nothing behind."""
+    limits = Limits(lease_margin_s=1, undo_delete_s=0)
+    house = House(limits=limits, store=(store := BrokenStore()), model=MemoryImageModel(delay_s=58))
+    submitted = await house.submit()
+    run = asyncio.ensure_future(house.generate.run(submitted.id))
+    await asyncio.sleep(57)
+    store.refusals = 4
+    await asyncio.sleep(7)
+    await house.sweep()
+    await house.gallery.delete("ann", submitted.id)
+    await house.sweep()
+
+    with pytest.raises(NotFound):
+        await run
+
+    await house.generate.tidied()
+    assert house.blobs.blobs == {}
+    assert await house.amounts() == [3, -1, 1]
+
+
+@on_virtual_time
+async def test_late_cost_that_cannot_be_recorded() -> None:
+    """A late bill that cannot be recorded is written to the log, and hurts nobody."""
+    house = House(store=(store := BrokenStore()), model=StubbornModel(delay_s=90))
+    generation = await house.generate.run((await house.submit()).id)
+    store.refusals = 1
+
+    await house.generate.tidied()
+
+    call = await house.call(generation.id)
+    assert call is not None
+    assert call.billing is Billing.UNKNOWN
