@@ -49,7 +49,7 @@ def create_engine(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=pool_timeout_s,
-        **_JSON,
+        **_COMMON,
     )
     event.listen(engine.sync_engine, "checkout", _replace_if_closed)
     return engine
@@ -74,7 +74,7 @@ def _sqlite(url: URL, *, pool_timeout_s: float, busy_timeout_s: float) -> AsyncE
         pool_size=1,
         max_overflow=0,
         pool_timeout=pool_timeout_s,
-        **_JSON,
+        **_COMMON,
     )
     event.listen(engine.sync_engine, "connect", _set_up_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_immediate)
@@ -106,4 +106,9 @@ def _to_json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-_JSON: dict[str, Any] = {"json_serializer": _to_json, "json_deserializer": msgspec.json.decode}
+_COMMON: dict[str, Any] = {
+    "json_serializer": _to_json,
+    "json_deserializer": msgspec.json.decode,
+    # Errors are logged. What a statement was given may be an email address or the hash of a password.
+    "hide_parameters": True,
+}

@@ -2,6 +2,7 @@
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from plushify_adapters.sql import SqlStore
 from plushify_adapters.sql.engine import create_engine
@@ -46,3 +47,14 @@ async def test_sets_up_postgres(postgres: PostgresServer, setting: str, expected
     async with store.engine.begin() as connection:
         assert (await connection.execute(text(f"SHOW {setting}"))).scalar_one() == expected
     await store.aclose()
+
+
+async def test_errors_tell_no_values(sqlite_url: str) -> None:
+    """An error, which goes to the log, names the statement that failed and nothing of what it was given."""
+    store = SqlStore(sqlite_url)
+    with pytest.raises(DBAPIError, match="no_such_table") as caught:
+        async with store.engine.begin() as connection:
+            await connection.execute(text("SELECT :address FROM no_such_table"), {"address": "ann@plushify.test"})
+    await store.aclose()
+
+    assert "ann@plushify.test" not in str(caught.value)
