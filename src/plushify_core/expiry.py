@@ -44,7 +44,7 @@ def left_of_grants(entries: Iterable[LedgerEntry]) -> dict[UUID, int]:
         elif entry.kind is EntryKind.REFUND and entry.generation_id in taken:
             kept = entry.amount
             for lot, amount in taken.pop(entry.generation_id):
-                if not lot.expired:
+                if not lot.expired and entry.created_at < lot.expires_at:
                     lot.left += amount
                     kept -= amount
             lots[entry.id] = lot = _Lot(entry)

@@ -74,6 +74,22 @@ async def test_a_refund_of_expired_credits_is_kept() -> None:
     assert await house.amounts() == [3, -1, -2, 1]
 
 
+@on_virtual_time
+async def test_a_refund_after_a_grant_that_was_spent_up_is_kept() -> None:
+    """Nothing was left to take back when the grant was over; what is refunded afterwards stays, as after any other."""
+    house = House(
+        limits=Limits(free_credits=1, credits_expire_days=30, timeout_s=60 * DAY_S, pending_lease_s=40 * DAY_S)
+    )
+    generation = await house.submit()
+    await asyncio.sleep(30 * DAY_S)
+    await house.sweep()
+    await house.generate._admission.withdraw(generation, Reason.INTERRUPTED)
+    await house.credits.add_credits("ann", 5, reason="gift")
+    await asyncio.sleep(30 * DAY_S)
+    await house.sweep()
+    assert await house.amounts() == [1, -1, 1, 5, -5]
+
+
 @st.composite
 def ledgers(draw: st.DrawFn) -> list[LedgerEntry]:
     """Any course that a ledger can take: grants with and without expiry, spending, refunds, adjustments, expiries."""
