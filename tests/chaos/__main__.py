@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import random
 import sys
 import tempfile
@@ -20,6 +21,8 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=2, help="default: %(default)s")
     parser.add_argument("--logs", type=Path, default=None, help="a folder to keep the logs of the replicas in")
     arguments = parser.parse_args()
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("tests.chaos").setLevel(logging.INFO)
     seed = random.randrange(1_000_000) if arguments.seed is None else arguments.seed
 
     violated = False
@@ -38,6 +41,8 @@ def main() -> None:
                 )
             )
         print("\n".join(result.lines), flush=True)
+        if result.violations:
+            print(f"  a storm like it: nox -s chaos -- --seed {seed} --site {site} --logs FOLDER")
         violated = violated or bool(result.violations)
     sys.exit(1 if violated else 0)
 

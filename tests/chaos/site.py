@@ -14,7 +14,7 @@ from tests.chaos.plan import Kind
 from tests.chaos.replica import Replica
 from tests.emulators.process import OpenRouterEmulator
 
-LIMITS = Limits(timeout_s=8, pending_lease_s=2, lease_margin_s=2, undo_delete_s=3)
+LIMITS = Limits(timeout_s=6, pending_lease_s=2, lease_margin_s=2, undo_delete_s=3)
 """Short, so that what a kill leaves behind is settled while somebody watches."""
 
 Strike = Callable[[float], Awaitable[None]]

@@ -1,6 +1,7 @@
 """The storm: users, faults and restarts at once; then the quiet in which everything must settle."""
 
 import asyncio
+import logging
 import subprocess
 import time
 from collections import Counter
@@ -11,16 +12,21 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
 from plushify_core import Generation, Reason
-from tests.chaos.plan import KILLS, Fault, Kind, Plan, Wish
+from tests.chaos.plan import KILLS, Fault, Kind, Plan
 from tests.chaos.replica import PLUSHIFY, Replica
 from tests.chaos.site import LIMITS, Site
 from tests.chaos.visitor import End, Request, Visitor
+
+log = logging.getLogger(__name__)
 
 GRANT_CREDITS = 5
 LONGEST_S = 1500.0
 QUIET_S = 90.0
 POLL_S = 0.5
 GRANT_TIMEOUT_S = 60.0
+
+READING_S = 2.0
+"""How long a user looks at an error before they try something else."""
 
 
 class Grants(msgspec.Struct):
@@ -105,12 +111,11 @@ class Storm:
             if self._over.is_set() and self._accepted() >= self.plan.generations:
                 return
             await asyncio.sleep(wish.pause_s)
-            await self._fulfil(visitor, wish)
-
-    async def _fulfil(self, visitor: Visitor, wish: Wish) -> None:
-        request = await visitor.wish(wish)
-        if request.end is End.SUCCEEDED:
-            await visitor.look()
+            request = await visitor.wish(wish)
+            if request.end is End.SUCCEEDED:
+                await visitor.look()
+            else:
+                await asyncio.sleep(READING_S)
 
     def _accepted(self) -> int:
         return sum(bool(request.ends - {End.REFUSED}) for request in self.requests)
@@ -121,6 +126,7 @@ class Storm:
                 await asyncio.sleep(fault.after_s)
                 await self._carry_out(fault, restarts)
                 self.done[fault.kind] += 1
+                log.info("%s; %d generations accepted so far", fault.kind, self._accepted())
         self._over.set()
 
     async def _carry_out(self, fault: Fault, restarts: asyncio.TaskGroup) -> None:

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from tests.chaos.bill import read_bill
+from tests.chaos.cluster import cluster
 from tests.chaos.plan import Plan
-from tests.chaos.run import SITES
 from tests.chaos.site import Site
 from tests.chaos.storm import Storm
 from tests.chaos.visitor import photo, submission
@@ -22,11 +22,10 @@ FREE_CREDITS = 5
 TIMES = 50
 
 
-@pytest.fixture(params=SITES)
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
     """A place to run."""
-    make, _ = SITES[request.param]
-    with make(tmp_path, free_credits=FREE_CREDITS) as site:
+    with cluster(tmp_path, free_credits=FREE_CREDITS) as site:
         yield site
 
 

@@ -9,7 +9,8 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from plushify_adapters.images import VipsImageCodec
-from plushify_core import AuditUseCase, Billing, EntryKind, Finding, ModelCall, Outcome, Status
+from plushify_core import AuditUseCase, Billing, Disagreement, EntryKind, Finding, ModelCall, Outcome, Status
+from plushify_core.generation import generation_of
 from tests import books
 from tests.chaos.bill import Billed, by_photo, digest, read_bill
 from tests.chaos.site import LIMITS, Site
@@ -21,7 +22,10 @@ QUIET = msgspec.structs.replace(LIMITS, lease_margin_s=0.001)
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands, what the model billed, what the auditor found, and everything that is wrong."""
+    """What stands, what the model billed, what the auditor found, and everything that is wrong.
+
+    `findings` are from before the auditor mended what it can.
+    """
 
     books: books.Books
     bill: Sequence[Billed]
@@ -32,13 +36,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 async def judge(storm: Storm) -> Verdict:
     """Read everything there is, and compare it with everything that was promised."""
     site = storm.site
-    findings = await audit(site)
+    findings = await _audit(site, repair=True)
     users = [visitor.id for visitor in storm.visitors]
     stands = await books.read(site.store, site.blobs, users)
     bill = read_bill(site.model)
     violations = [
         *storm.troubles,
-        *(f"{finding.disagreement}: {finding.subject}: {finding.detail}" for finding in findings),
+        *(_sentence(finding) for finding in findings if not _is_leftover(finding, stands)),
+        *(f"{_sentence(finding)}, after a repair" for finding in await _audit(site, repair=False)),
         *books.violations(stands),
         *books.unsettled(stands),
         *_grants(storm, stands),
@@ -50,12 +55,26 @@ async def judge(storm: Storm) -> Verdict:
     return Verdict(books=stands, bill=bill, findings=findings, violations=violations)
 
 
-async def audit(site: Site) -> list[Finding]:
-    """What `plushify doctor` would find."""
+async def _audit(site: Site, *, repair: bool) -> list[Finding]:
+    """What `plushify doctor` finds."""
     auditor = AuditUseCase(
         store=site.store, blobs=site.blobs, clock=lambda: datetime.now(UTC), new_id=uuid7, limits=QUIET
     )
-    return [finding async for finding in auditor.findings()]
+    return [finding async for finding in auditor.findings(repair=repair)]
+
+
+def _sentence(finding: Finding) -> str:
+    return f"{finding.disagreement}: {finding.subject}: {finding.detail}"
+
+
+def _is_leftover(finding: Finding, stands: books.Books) -> bool:
+    """Whether it is what docs/promises.md leaves to the auditor: a blob of a failed generation, which could not be
+    removed because the store, or the process that was about to, had gone."""
+    if finding.disagreement is not Disagreement.BLOB_UNKNOWN:
+        return False
+    owner = generation_of(finding.subject)
+    row = stands.generations.get(owner) if owner is not None else None
+    return row is not None and row.status is Status.FAILED
 
 
 def granted(stands: books.Books) -> int:
@@ -126,7 +145,7 @@ async def _bills(requests: Sequence[Request], stands: books.Books, bill: Sequenc
     records = _records(stands)
     for request in requests:
         photo = await codec.sanitise(request.photo, max_pixels=LIMITS.max_pixels)
-        for wrong in _bill_of(calls.pop(digest(photo.data), []), records.get(request.key)):
+        for wrong in wrong_in_bill(calls.pop(digest(photo.data), []), records.get(request.key)):
             yield f"{request.key}: {wrong}"
     for stray in calls.values():
         yield f"the model was asked {len(stray)} times for a photo that nobody sent"
@@ -138,7 +157,8 @@ def _records(stands: books.Books) -> dict[str | None, ModelCall]:
     return {keys[generation_id]: call for generation_id, call in stands.calls.items() if generation_id in keys}
 
 
-def _bill_of(calls: Sequence[Billed], record: ModelCall | None) -> Iterator[str]:
+def wrong_in_bill(calls: Sequence[Billed], record: ModelCall | None) -> Iterator[str]:
+    """What one generation's calls must not be, with or without the record of its call."""
     if any(call.cost_usd != 0 for call in calls[:-1]):
         yield f"the model was called again after a call that was, or may have been, billed: {calls}"
     if record is None:
