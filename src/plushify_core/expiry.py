@@ -22,12 +22,19 @@ class _Lot:
         self.left = source.amount
         self.expired = False
 
+    def pay(self, owed: int) -> int:
+        """Pay as much as there is of a debt; what is still owed then."""
+        paid = min(self.left, owed)
+        self.left -= paid
+        return owed - paid
+
 
 def left_of_grants(entries: Iterable[LedgerEntry]) -> dict[UUID, int]:
     """How many credits are left of what each entry brought.
 
     What a refund brings back counts again to the grants it was taken from; if one of those has expired meanwhile,
-    it is kept without expiry: nobody loses credits to a picture that failed.
+    it is kept without expiry: nobody loses credits to a picture that failed. Where the clocks of two machines
+    differ, an entry can stand ahead of the grant that it was taken from: that grant then pays it when it comes.
 
     Args:
         entries: all of one user's, oldest first.
@@ -37,6 +44,7 @@ def left_of_grants(entries: Iterable[LedgerEntry]) -> dict[UUID, int]:
     """
     lots: dict[UUID, _Lot] = {}
     taken: dict[UUID, list[tuple[_Lot, int]]] = {}
+    owed = 0
     for entry in entries:
         if entry.expires_grant is not None:
             lots[entry.expires_grant].left += entry.amount
@@ -49,10 +57,13 @@ def left_of_grants(entries: Iterable[LedgerEntry]) -> dict[UUID, int]:
                     kept -= amount
             lots[entry.id] = lot = _Lot(entry)
             lot.left = kept
+            owed = lot.pay(owed)
         elif entry.amount > 0:
-            lots[entry.id] = _Lot(entry)
+            lots[entry.id] = lot = _Lot(entry)
+            owed = lot.pay(owed)
         else:
             parts = _take(lots.values(), -entry.amount)
+            owed += -entry.amount - sum(part for _, part in parts)
             if entry.generation_id is not None:
                 taken[entry.generation_id] = parts
     return {lot.id: lot.left for lot in lots.values()}

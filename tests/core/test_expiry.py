@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from random import Random
 from uuid import UUID
 
 from hypothesis import given
@@ -150,3 +151,15 @@ def test_what_has_expired_stays_so(entries: list[LedgerEntry]) -> None:
     assert [left[entry.expires_grant] for entry in entries if entry.expires_grant is not None] == [
         0 for entry in entries if entry.expires_grant is not None
     ]
+
+
+@given(ledgers(), st.randoms(use_true_random=False))
+def test_machines_whose_clocks_differ(entries: list[LedgerEntry], random: Random) -> None:
+    """An entry may stand ahead of the grant that pays it: all that is left together is still the balance."""
+    unexpired = [entry for entry in entries if entry.expires_grant is None]
+    random.shuffle(unexpired)
+
+    left = left_of_grants(unexpired)
+
+    assert all(amount >= 0 for amount in left.values())
+    assert sum(left.values()) == sum(entry.amount for entry in unexpired)
