@@ -44,7 +44,7 @@ class Admission:
         self._limits = limits
         self._books = books
 
-    async def check(self, photo: bytes, *, style: str, quality: str, key: str | None) -> Quality:
+    async def check(self, photo: bytes, *, style: str, quality: str) -> Quality:
         """What can be told without looking into the photo: the quality that is asked for, if all is well.
 
         Raises:
@@ -58,10 +58,6 @@ class Admission:
             raise InvalidInput(
                 Reason.IMAGE_TOO_LARGE, f"The file is larger than {megabytes:.3g} MB. Choose a smaller photo."
             )
-        if key is not None:
-            fits = 1 <= len(key) <= self._limits.max_idempotency_key_chars
-            if not (fits and all("!" <= char <= "~" for char in key)):
-                raise InvalidInput(Reason.IDEMPOTENCY_KEY_INVALID)
         self._catalog.style(style)
         sold = self._catalog.quality(quality)
         if sold.longest_side_px > (await self._model.capabilities()).largest_side_px:
@@ -73,9 +69,12 @@ class Admission:
         """The generation that the same request made earlier, if there was one.
 
         Raises:
-            InvalidInput: `idempotency_key_reused`.
+            InvalidInput: `idempotency_key_invalid`, `idempotency_key_reused`.
             NotFound: its user has deleted it.
         """
+        fits = 1 <= len(key) <= self._limits.max_idempotency_key_chars
+        if not (fits and all("!" <= char <= "~" for char in key)):
+            raise InvalidInput(Reason.IDEMPOTENCY_KEY_INVALID)
         async with self._store.begin() as tx:
             earlier = await tx.generations.by_idempotency_key(user_id, key)
         if earlier is None:

@@ -121,13 +121,14 @@ class GenerateUseCase:
             GenerationFailed: `model_unavailable`, the day's spending limit is reached; likewise.
             NotFound: a replay of a generation that its user has deleted.
         """
-        sold = await self._admission.check(photo, style=style, quality=quality, key=idempotency_key)
         fingerprint = fingerprint_of(photo, style, quality)
+        # First, because whatever has changed since, a request sent again is still the one that was paid for.
         if idempotency_key is not None:
             earlier = await self._admission.replayed(user_id, idempotency_key, fingerprint)
             if earlier is not None:
                 return earlier
 
+        sold = await self._admission.check(photo, style=style, quality=quality)
         sanitised = await self._codec.sanitise(photo, max_pixels=self._limits.max_pixels)
         generation_id = self._new_id()
         now = self._clock()

@@ -90,3 +90,12 @@ async def test_the_spending_limit_refuses_before_anything_moves() -> None:
     await asyncio.sleep(DAY_S)
     await house.make()
     assert await house.balance() == 0
+
+
+@on_virtual_time
+async def test_the_spending_limit_refuses_no_replay() -> None:
+    """A request sent again gives the generation that it has paid for, though the day's limit is reached."""
+    house = House(limits=Limits(daily_spend_nano_usd=PRICE))
+    made = await house.make(key="k")
+    assert await house.make(key="k") == made
+    assert await house.amounts() == [3, -1]
