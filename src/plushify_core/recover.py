@@ -4,6 +4,7 @@ Any process may do it at any time, and several at once: each step is a compare-a
 """
 
 import logging
+from collections.abc import Awaitable
 from uuid import UUID
 
 import msgspec
@@ -49,10 +50,9 @@ class RecoverUseCase:
         have been paid. A pending one was never dispatched, so it is taken over while there is time.
         """
         refunded, to_run = await self._settle_abandoned()
-        purged = await self._purge()
-        expired = await self._expire_credits()
-        async with self._store.begin() as tx:
-            await tx.users.remove_expired_sessions(self._clock())
+        purged = await _or_later(self._purge())
+        expired = await _or_later(self._expire_credits())
+        await _or_later(self._forget_sessions())
         return Swept(refunded=refunded, purged=purged, expired=expired, to_run=to_run)
 
     async def _settle_abandoned(self) -> tuple[int, tuple[UUID, ...]]:
@@ -95,6 +95,10 @@ class RecoverUseCase:
             await self._events.publish(BalanceChanged(user_id=subscription.user_id))
         return len(due)
 
+    async def _forget_sessions(self) -> int:
+        async with self._store.begin() as tx:
+            return await tx.users.remove_expired_sessions(self._clock())
+
     async def _purge(self) -> int:
         deleted_before = self._clock() - self._limits.undo_window
         async with self._store.begin() as tx:
@@ -115,3 +119,13 @@ class RecoverUseCase:
             return False
         async with self._store.begin() as tx:
             return await tx.generations.remove(generation)
+
+
+async def _or_later(job: Awaitable[int]) -> int:
+    """How many a job has done. One that fails is left to the next sweep: whatever it is, what this one has taken
+    over must be run."""
+    try:
+        return await job
+    except Exception:
+        log.exception("the sweep could not do all of its work, the next one will")
+        return 0
