@@ -8,7 +8,7 @@ STANDARD_GENERATION_CREDITS = 1
 FREE_CREDITS = 3
 
 
-class Style(msgspec.Struct, frozen=True, kw_only=True):
+class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A kind of plushie. `prompt` is what the image model is told."""
 
     id: str
@@ -17,7 +17,7 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str
 
 
-class Quality(msgspec.Struct, frozen=True, kw_only=True):
+class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A size for sale. `longest_side_px` is the longest side of the delivered picture."""
 
     id: str
@@ -30,7 +30,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"quality {self.id!r}: size and multiplier are at least 1")
 
 
-class Catalog(msgspec.Struct, frozen=True, kw_only=True):
+class Catalog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The styles and qualities one can choose from, and what they cost in credits."""
 
     styles: tuple[Style, ...]

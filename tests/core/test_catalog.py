@@ -76,3 +76,12 @@ def test_impossible_catalogs() -> None:
         Catalog(styles=styles + styles[:1], qualities=qualities)
     with pytest.raises(ValueError, match="at least 1 credit"):
         Catalog(styles=styles, qualities=qualities, standard_generation_credits=0)
+
+
+def test_a_misspelt_price() -> None:
+    """A catalog that says something unknown is refused: a misspelt price would else be the default one."""
+    catalog = msgspec.to_builtins(DEFAULT_CATALOG)
+
+    assert msgspec.convert(catalog, Catalog) == DEFAULT_CATALOG
+    with pytest.raises(msgspec.ValidationError, match="standard_generation_credit`"):
+        msgspec.convert(catalog | {"standard_generation_credit": 5}, Catalog)
