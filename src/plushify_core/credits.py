@@ -75,6 +75,10 @@ class CreditsUseCase:
         return Statement(items=items, next_cursor=items[-1].id if len(found) > limit else None)
 
     async def _post(self, user_id: str, kind: EntryKind, amount: int, reason: str, actor: str) -> Subscription:
+        if abs(amount) > self._limits.max_posting_credits:
+            raise InvalidInput(
+                Reason.INVALID_CREDITS, f"At most {self._limits.max_posting_credits} credits are moved at once."
+            )
         if not reason.strip() or not actor.strip():
             raise InvalidInput(message="Say why the credits are moved, and who moves them.")
         async with self._store.begin() as tx:

@@ -14,6 +14,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     A pending generation that nobody has dispatched after `pending_lease_s` may be taken over. A running one may
     be settled `lease_margin_s` after its deadline: the margin covers the time to settle and the difference
     between the clocks of two machines. What was deleted can be restored for `undo_delete_s`.
+    Nobody moves more than `max_posting_credits` at once, so that no database's integers overflow.
     Granted credits expire after `credits_expire_days`; None: never.
     New generations are refused once the model calls of the day (UTC) have cost `daily_spend_nano_usd`; None: never.
     """
@@ -24,6 +25,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     undo_delete_s: float = 30.0
     free_credits: int = FREE_CREDITS
     credits_expire_days: int | None = None
+    max_posting_credits: int = 1_000_000_000
     max_upload_bytes: int = 10 * 1024 * 1024
     max_pixels: int = 50_000_000
     max_in_flight_per_user: int = 3

@@ -152,3 +152,16 @@ async def test_posting_that_cannot_be_committed() -> None:
         await house.credits.add_credits("ann", 5, reason="gift")
 
     assert await house.amounts() == []
+
+
+@pytest.mark.parametrize("amount", [101, -101, 2**63])
+@on_virtual_time
+async def test_posting_of_too_much(amount: int) -> None:
+    """A slip of the keyboard moves no more than the limit, on any database."""
+    house = House(limits=Limits(max_posting_credits=100))
+
+    with pytest.raises(InvalidInput, match="At most 100") as caught:
+        await house.credits.adjust_credits("ann", amount, reason="slip", actor="eve")
+
+    assert caught.value.reason is Reason.INVALID_CREDITS
+    assert await house.amounts() == []
