@@ -22,19 +22,13 @@ class _Lot:
         self.left = source.amount
         self.expired = False
 
-    def pay(self, owed: int) -> int:
-        """Pay as much as there is of a debt; what is still owed then."""
-        paid = min(self.left, owed)
-        self.left -= paid
-        return owed - paid
-
 
 def left_of_grants(entries: Iterable[LedgerEntry]) -> dict[UUID, int]:
     """How many credits are left of what each entry brought.
 
     What a refund brings back counts again to the grants it was taken from; if one of those has expired meanwhile,
     it is kept without expiry: nobody loses credits to a picture that failed. Where the clocks of two machines
-    differ, an entry can stand ahead of the grant that it was taken from: that grant then pays it when it comes.
+    differ, an entry can stand ahead of one that was posted before it: what it lacks there, other grants pay.
 
     Args:
         entries: all of one user's, oldest first.
@@ -47,8 +41,9 @@ def left_of_grants(entries: Iterable[LedgerEntry]) -> dict[UUID, int]:
     owed = 0
     for entry in entries:
         if entry.expires_grant is not None:
-            lots[entry.expires_grant].left += entry.amount
-            lots[entry.expires_grant].expired = True
+            lot = lots[entry.expires_grant]
+            owed += max(0, -entry.amount - lot.left)
+            lot.left, lot.expired = max(0, lot.left + entry.amount), True
         elif entry.kind is EntryKind.REFUND and entry.generation_id in taken:
             kept = entry.amount
             for lot, amount in taken.pop(entry.generation_id):
@@ -57,15 +52,14 @@ def left_of_grants(entries: Iterable[LedgerEntry]) -> dict[UUID, int]:
                     kept -= amount
             lots[entry.id] = lot = _Lot(entry)
             lot.left = kept
-            owed = lot.pay(owed)
         elif entry.amount > 0:
-            lots[entry.id] = lot = _Lot(entry)
-            owed = lot.pay(owed)
+            lots[entry.id] = _Lot(entry)
         else:
             parts = _take(lots.values(), -entry.amount)
             owed += -entry.amount - sum(part for _, part in parts)
             if entry.generation_id is not None:
                 taken[entry.generation_id] = parts
+        owed -= sum(part for _, part in _take(lots.values(), owed))
     return {lot.id: lot.left for lot in lots.values()}
 
 
