@@ -6,7 +6,7 @@ PlushifyError                                code                   typical reas
 ├── InvalidInput                             INVALID_INPUT          unsupported_image_format, image_too_large, …
 ├── GenerationFailed                         GENERATION_FAILED      content_policy, timeout, interrupted, …
 ├── NotFound                                 NOT_FOUND              not_found
-└── RateLimited                              RATE_LIMITED           too_many_in_flight, too_many_requests
+└── RateLimited                              RATE_LIMITED           too_many_in_flight, server_busy, …
 
 ModelError and BlobMissing are what the ports `ImageModel` and `BlobStore` raise. The use cases turn them into
 a failed generation, so nobody outside the hexagon sees them.
@@ -73,6 +73,7 @@ class Reason(StrEnum):
 
     TOO_MANY_IN_FLIGHT = "too_many_in_flight"
     TOO_MANY_REQUESTS = "too_many_requests"
+    SERVER_BUSY = "server_busy"
 
 
 MESSAGES: dict[Reason, str] = {
@@ -112,6 +113,7 @@ MESSAGES: dict[Reason, str] = {
     Reason.NOT_FOUND: "There is nothing here.",
     Reason.TOO_MANY_IN_FLIGHT: "Wait until one of your plushies is done, then start the next.",
     Reason.TOO_MANY_REQUESTS: "Too many requests. Please wait a moment.",
+    Reason.SERVER_BUSY: "Many plushies are being made right now. Please try again in a moment.",
 }
 
 

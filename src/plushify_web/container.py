@@ -170,6 +170,9 @@ class Container(containers.DeclarativeContainer):
         generate=generate,
         gallery=gallery,
         recover=recover,
+        timeout_s=limits.timeout_s,
+        max_in_flight=settings.provided.max_in_flight,
+        max_running=settings.provided.max_running,
         sweep_interval_s=settings.provided.sweep_interval_s,
         drain_s=settings.provided.drain_s,
     )

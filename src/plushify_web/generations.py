@@ -97,16 +97,18 @@ class GenerationsController(Controller):
         """
         if data.image is None:
             raise InvalidInput(Reason.IMAGE_MISSING)
-        generation = await generate.submit(
-            user.id,
-            await data.image.read(),
-            style=data.style,
-            quality=data.quality,
-            idempotency_key=idempotency_key,
-        )
+        with runner.place():  # before the photo is in memory
+            generation = await generate.submit(
+                user.id,
+                await data.image.read(),
+                style=data.style,
+                quality=data.quality,
+                idempotency_key=idempotency_key,
+            )
+            if not generation.finished:
+                runner.start(generation.id, user_id=user.id)
         preference = parse_prefer(prefer)
         if not generation.finished:
-            runner.start(generation.id)
             longest_s = limits.timeout_s + limits.lease_margin_s
             patience_s = longest_s if preference.patience_s is None else min(preference.patience_s, longest_s)
             generation = await runner.wait(user.id, generation.id, timeout_s=patience_s)

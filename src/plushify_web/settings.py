@@ -80,6 +80,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight_per_user: Annotated[int, Meta(description="a whole number, 1 or more", ge=1)] = (
         _LIMITS.max_in_flight_per_user
     )
+    max_in_flight: Annotated[int, Meta(description="a whole number, 1 or more", ge=1)] = 64
+    max_running: Annotated[int, Meta(description="a whole number, 1 or more", ge=1)] = 16
     undo_delete_s: Annotated[float, Meta(description="seconds, 0 to 86400", ge=0, le=86_400)] = _LIMITS.undo_delete_s
     sweep_interval_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = 10.0
     drain_s: Annotated[float, Meta(description="seconds, 0 to 3600", ge=0, le=3600)] = 20.0
