@@ -156,15 +156,16 @@ class Clients:
 
     async def _make(self, operation: Operation, replica: Replica) -> Generation:
         """As the web does: submit, run apart from the request, and wait as long as the user does."""
-        submitted = await replica.desk.generate.submit(
-            operation.user,
-            PHOTOS[operation.photo],
-            style="kawaii",
-            quality=operation.quality,
-            idempotency_key=operation.key,
-        )
-        if not submitted.finished:
-            replica.runner.start(submitted.id)
+        with replica.runner.place():
+            submitted = await replica.desk.generate.submit(
+                operation.user,
+                PHOTOS[operation.photo],
+                style="kawaii",
+                quality=operation.quality,
+                idempotency_key=operation.key,
+            )
+            if not submitted.finished:
+                replica.runner.start(submitted.id, user_id=operation.user)
         return await replica.runner.wait(operation.user, submitted.id, timeout_s=operation.patience_s)
 
     async def _made(self, operation: Operation, replica: Replica) -> Generation:

@@ -19,6 +19,7 @@ from tests.wires import PowerCut, WiredStore, wired
 
 LIMITS = Limits(free_credits=4, max_in_flight_per_user=3, sweep_batch=3, audit_batch=2)
 DRAIN_S = 20.0
+MAX_IN_FLIGHT, MAX_RUNNING = 6, 2
 
 RELIABLE = "events.", "model."
 """Ports that never fail, by contract, or whose failures the script of the model holds."""
@@ -113,6 +114,9 @@ class Replica:
             generate=self.desk.generate,
             gallery=self.desk.gallery,
             recover=self.desk.recover,
+            timeout_s=LIMITS.timeout_s,
+            max_in_flight=MAX_IN_FLIGHT,
+            max_running=MAX_RUNNING,
             sweep_interval_s=sweep_interval_s,
             drain_s=DRAIN_S,
         )
