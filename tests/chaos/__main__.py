@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import random
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=2, help="default: %(default)s")
     parser.add_argument("--logs", type=Path, default=None, help="a folder to keep the logs of the replicas in")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that whatever was started is ended
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("tests.chaos").setLevel(logging.INFO)
     seed = random.randrange(1_000_000) if arguments.seed is None else arguments.seed
