@@ -98,7 +98,7 @@ async def add_security_headers(message: Message, _: Scope) -> None:
 @asynccontextmanager
 async def _lifespan(container: Container, _: Litestar) -> AsyncIterator[None]:
     runner = container.runner()
-    async with container.closing(), runner.running():
+    async with container.closing(), runner.running(), container.preflight().logged():
         with when_told_to_stop(runner.stop):
             yield
 

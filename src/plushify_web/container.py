@@ -14,11 +14,19 @@ from dependency_injector import containers, providers
 from uuid_utils.compat import uuid7
 
 from plushify_adapters.memory import MemoryEvents
-from plushify_core import CreditsUseCase, GalleryUseCase, GenerateUseCase, RecoverUseCase
+from plushify_core import (
+    AuditUseCase,
+    CostsUseCase,
+    CreditsUseCase,
+    GalleryUseCase,
+    GenerateUseCase,
+    RecoverUseCase,
+)
 from plushify_core.ports import BlobStore, ImageCodec, ImageModel
 from plushify_web.accounts import Accounts
 from plushify_web.auth import SessionCookie
 from plushify_web.health import HealthChecks
+from plushify_web.preflight import Preflight
 from plushify_web.runner import Runner
 from plushify_web.settings import Settings, SettingsError, load_catalog, load_settings
 
@@ -152,6 +160,10 @@ class Container(containers.DeclarativeContainer):
         new_id=new_id.provider,
         limits=limits,
     )
+    audit = providers.Singleton(
+        AuditUseCase, store=store, blobs=blobs, clock=clock.provider, new_id=new_id.provider, limits=limits
+    )
+    costs = providers.Singleton(CostsUseCase, store=store, clock=clock.provider)
     accounts = providers.Singleton(
         Accounts,
         store=store,
@@ -165,6 +177,7 @@ class Container(containers.DeclarativeContainer):
         SessionCookie, lifetime=settings.provided.session_lifetime, secure=settings.provided.secure
     )
     checks = providers.Singleton(_checks, store, blobs)
+    preflight = providers.Singleton(Preflight, model=model, blobs=blobs, new_id=new_id.provider)
     runner = providers.Singleton(
         Runner,
         generate=generate,

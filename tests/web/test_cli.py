@@ -71,7 +71,12 @@ def test_results_for_programs(plushify: Shell, photo: Path, tmp_path: Path) -> N
         ("consume", -1),
         ("grant", 3),
     ]
-    assert json.loads(plushify("sweep", "--json")[1]) == {"refunded": 0, "erased": 0, "finished": 0}
+    assert json.loads(plushify("sweep", "--json")[1]) == {
+        "refunded": 0,
+        "erased": 0,
+        "finished": 0,
+        "expired": 0,
+    }
 
 
 def test_without_credits_it_says_how_to_get_some(plushify: Shell, photo: Path, tmp_path: Path) -> None:

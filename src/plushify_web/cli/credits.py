@@ -1,0 +1,135 @@
+"""Who has how many credits, and why."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from plushify_web.cli.terminal import Json, counted, print_json, print_table
+from plushify_web.cli.wired import account, run
+
+if TYPE_CHECKING:
+    from plushify_core import LedgerEntry, Subscription, User
+    from plushify_web.container import Container
+
+credits_app = typer.Typer(help="Give and take credits, and show who has how many.", no_args_is_help=True)
+
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Whose credits.")]
+Why = Annotated[str, typer.Option(help="Why; it stands in the statement.")]
+
+
+@credits_app.command()
+def grant(
+    email: Email,
+    amount: Annotated[int, typer.Argument(metavar="N", help="How many credits, one at least.", min=1)],
+    reason: Why,
+    as_json: Json = False,
+) -> None:
+    """Give credits to an account."""
+
+    async def give(container: "Container") -> "tuple[User, Subscription]":
+        user = await account(container, email)
+        return user, await container.credits().add_credits(user.id, amount, reason=reason, actor=_operator())
+
+    user, subscription = run(give)
+    if as_json:
+        print_json({"email": user.email, "granted": amount, "balance": subscription.balance})
+    else:
+        typer.echo(f"{user.email} got {counted(amount, 'credit')} and has {subscription.balance} now.")
+
+
+# A number that begins with a minus would be taken for an option otherwise.
+@credits_app.command(context_settings={"ignore_unknown_options": True})
+def adjust(
+    email: Email,
+    amount: Annotated[int, typer.Argument(metavar="N", help="How many credits to add, or, with a minus, to take.")],
+    reason: Why,
+    as_json: Json = False,
+) -> None:
+    """Correct the balance of an account."""
+    from plushify_core import InsufficientCredits, InvalidInput
+
+    if amount == 0:
+        raise InvalidInput(message="Nothing to correct: N is how many credits to add, or, with a minus, to take.")
+
+    async def correct(container: "Container") -> "tuple[User, Subscription]":
+        user = await account(container, email)
+        try:
+            posted = await container.credits().adjust_credits(user.id, amount, reason=reason, actor=_operator())
+        except InsufficientCredits as error:
+            has = (await container.credits().ensure_subscription(user.id)).balance
+            raise InsufficientCredits(
+                message=f"{user.email} has {counted(has, 'credit')}: {-amount} cannot be taken."
+            ) from error
+        return user, posted
+
+    user, subscription = run(correct)
+    if as_json:
+        print_json({"email": user.email, "adjusted": amount, "balance": subscription.balance})
+    else:
+        done = f"{counted(abs(amount), 'credit')} {'added' if amount > 0 else 'taken'}"
+        typer.echo(f"{user.email}: {done}, {subscription.balance} now.")
+
+
+@credits_app.command()
+def show(
+    email: Email,
+    limit: Annotated[int, typer.Option(help="How many entries of the statement.", min=1, max=100)] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show the balance of an account, and its latest entries, each with the balance behind it."""
+
+    async def look(container: "Container") -> "tuple[User, Subscription, list[dict[str, Any]]]":
+        user = await account(container, email)
+        subscription = await container.credits().ensure_subscription(user.id)
+        statement = await container.credits().statement(user.id, limit=limit)
+        balance, lines = subscription.balance, []
+        for entry in statement.items:
+            lines.append(_line(entry, balance))
+            balance -= entry.amount
+        return user, subscription, lines
+
+    user, subscription, lines = run(look)
+    if as_json:
+        plan, balance = subscription.plan, subscription.balance
+        print_json({"email": user.email, "plan": plan, "balance": balance, "entries": lines})
+        return
+    typer.echo(f"{user.email} has {counted(subscription.balance, 'credit')}.\n")
+    rows = [
+        (
+            f"{line['createdAt']:%Y-%m-%d %H:%M}",
+            line["kind"],
+            f"{line['amount']:+}",
+            str(line["balance"]),
+            f"{line['expiresAt']:%Y-%m-%d}" if line["expiresAt"] else "",
+            line["reason"],
+            "the user" if line["actor"] == user.id else line["actor"],
+        )
+        for line in lines
+    ]
+    headings = ("Time (UTC)", "Kind", "Credits", "Balance", "Expires", "Reason", "By")
+    print_table(headings, rows, numbers=("Credits", "Balance"))
+
+
+def _line(entry: "LedgerEntry", balance: int) -> "dict[str, Any]":
+    return {
+        "id": entry.id,
+        "createdAt": _utc(entry.created_at),
+        "kind": entry.kind,
+        "amount": entry.amount,
+        "balance": balance,
+        "expiresAt": _utc(entry.expires_at) if entry.expires_at else None,
+        "reason": entry.reason,
+        "actor": entry.actor,
+        "generationId": entry.generation_id,
+    }
+
+
+def _utc(time: datetime) -> datetime:
+    return time.astimezone(UTC)
+
+
+def _operator() -> str:
+    import getpass
+
+    return f"operator {getpass.getuser()}"
