@@ -98,6 +98,8 @@ class Clients:
             self._is_refunded(operation)
             return Told(operation=operation, text=error.reason, answered=True)
         except PlushifyError as error:
+            if operation.kind is Kind.SWEEP:
+                self._watch.object_to(f"a sweep ended with {error!r}")
             refused = not isinstance(error, NotFound)  # it may be gone since
             return Told(operation=operation, text=error.reason, answered=True, refused=refused)
         except (Fault, BlobMissing, PowerCut, asyncio.CancelledError, TimeoutError) as error:

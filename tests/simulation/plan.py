@@ -87,10 +87,14 @@ CALM = Weather(
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A world before it begins. Faults whose names are `muted` do not happen: that is how a trace is shortened."""
+    """A world before it begins. In some, credits expire after a minute or two.
+
+    Faults whose names are `muted` do not happen: that is how a trace is shortened.
+    """
 
     seed: int
     skews_s: tuple[float, ...]
+    credits_expire: bool
     weather: Weather
     operations: tuple[Operation, ...]
     muted: frozenset[str] = frozenset()
@@ -117,6 +121,7 @@ def draw(seed: int) -> Plan:
     return Plan(
         seed=seed,
         skews_s=tuple(dice.uniform(-10, 10) if dice.random() < 0.5 else 0.0 for _ in range(replicas)),
+        credits_expire=dice.random() < 0.3,
         weather=Weather(
             cut_rate=rate(0.001, 0.003, 0.01, breaks=True),
             error_rate=rate(0.003, 0.01, 0.05, breaks=True),

@@ -18,6 +18,7 @@ from tests.simulation.plan import CALM, Operation, Weather
 from tests.wires import PowerCut, WiredStore, wired
 
 LIMITS = Limits(free_credits=4, max_in_flight_per_user=3, sweep_batch=3, audit_batch=2)
+EXPIRE_DAYS = 80 / 86400
 DRAIN_S = 20.0
 MAX_IN_FLIGHT, MAX_RUNNING = 6, 2
 
@@ -85,6 +86,7 @@ class Replica:
         *,
         journal: Journal,
         skew_s: float,
+        limits: Limits,
         weather: Weather,
         muted: frozenset[str],
         numbers: Iterator[int],
@@ -108,13 +110,13 @@ class Replica:
             events=wired("events", MemoryEvents(), self),
             clock=self.clock,
             new_id=self._new_id,
-            limits=LIMITS,
+            limits=limits,
         )
         self.runner = Runner(
             generate=self.desk.generate,
             gallery=self.desk.gallery,
             recover=self.desk.recover,
-            timeout_s=LIMITS.timeout_s,
+            timeout_s=limits.timeout_s,
             max_in_flight=MAX_IN_FLIGHT,
             max_running=MAX_RUNNING,
             sweep_interval_s=sweep_interval_s,

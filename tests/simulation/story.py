@@ -57,12 +57,20 @@ class Story:
     def _explanation(self, entry: LedgerEntry) -> str | None:
         if entry.generation_id is not None:
             return self._of_generation(entry, entry.generation_id)
+        if entry.expires_grant is not None:
+            return self._of_grant(entry, entry.expires_grant)
         if entry.reason == FREE_CREDITS and entry.amount == self._free_credits:
             return entry.reason
         asked = self._asked_by.get(entry.id)
         if asked is not None and (asked.user, POSTINGS.get(asked.kind)) == (entry.user_id, entry.kind):
             return f"operation {asked.number}" if abs(entry.amount) == asked.amount else None
         return None
+
+    def _of_grant(self, entry: LedgerEntry, grant_id: UUID) -> str | None:
+        grant = next(grant for grant in self._entries if grant.id == grant_id)
+        over = grant.expires_at is not None and entry.created_at >= grant.expires_at
+        theirs = grant.user_id == entry.user_id and -entry.amount <= grant.amount
+        return f"the grant {short(grant_id)} is over" if over and theirs else None
 
     def _of_generation(self, entry: LedgerEntry, generation_id: UUID) -> str | None:
         asked, name = self._asked_by.get(generation_id), f"generation {short(generation_id)}"

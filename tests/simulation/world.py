@@ -18,7 +18,7 @@ from tests.house import Ids
 from tests.scripted import Answer, Script, ScriptedModel
 from tests.simulation.clients import Clients
 from tests.simulation.plan import CALM, Kind, Operation, Plan
-from tests.simulation.replica import LIMITS, Replica, Scene, current
+from tests.simulation.replica import EXPIRE_DAYS, LIMITS, Replica, Scene, current
 from tests.simulation.story import Story
 from tests.simulation.watch import Watch
 
@@ -64,6 +64,9 @@ class World:
         self.calm = False
         self.asked_by: dict[UUID, Operation | None] = {}
         self._plan = plan
+        # Whole days are too long for a world.
+        days: Any = EXPIRE_DAYS if plan.credits_expire else None
+        self._limits = msgspec.structs.replace(LIMITS, credits_expire_days=days)
         self._trace: list[str] = []
         self._faults: Counter[str] = Counter()
         self._fault_names: list[str] = []
@@ -137,6 +140,7 @@ class World:
             name,
             journal=self,
             skew_s=self._plan.skews_s[number],
+            limits=self._limits,
             weather=self._plan.weather,
             muted=self._plan.muted,
             numbers=self._numbers,
@@ -187,6 +191,9 @@ class World:
         for replica in self._replicas:
             for generation_id in replica.runner._tasks:
                 self._object_to(f"{replica.name} still runs generation {short(generation_id)}")
+        for user, subscription in self._watch.store._tables.subscriptions.items():
+            if subscription.next_expiry_at is not None and subscription.next_expiry_at < virtual_time.now():
+                self._object_to(f"credits of {user} are over, and nobody takes them back")
         await self._check_quiet()
 
     def _in_scene(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -237,6 +244,6 @@ class World:
             blobs=self._watch.blobs,
             clock=virtual_time.now,
             new_id=Ids(virtual_time.now, self._numbers),
-            limits=LIMITS,
+            limits=self._limits,
         )
         return [finding async for finding in audit.findings(repair=repair)]
