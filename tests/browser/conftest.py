@@ -16,7 +16,18 @@ PATIENCE_MS = 30_000
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 
 
-@pytest.fixture(scope="session")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these tests on one worker, one behind the other.
+
+    Playwright's event loop runs in the thread of the tests for as long as a browser is open, and no test of a
+    coroutine can run beside it. So the browser is closed, and the loop ended, behind the last of this folder.
+    """
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """The system's Chromium, or else the one that `playwright install chromium` fetched."""
     expect.set_options(timeout=PATIENCE_MS)
@@ -27,7 +38,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server as it is out of the box."""
     with serve(tmp_path_factory.mktemp("plushify")) as server:
@@ -81,10 +92,3 @@ def member(visitor: Visitor) -> Visitor:
     visitor.sign_up()
     expect(visitor.balance).to_have_text("3 credits")
     return visitor
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs all of these: they share one server and one browser."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group("browser"))

@@ -1,0 +1,1 @@
+"""The page in a real browser, against a real server. A package, so that its fixtures end with its last test."""
