@@ -126,7 +126,7 @@ def draw(seed: int) -> Plan:
             cut_rate=rate(0.001, 0.003, 0.01, breaks=True),
             error_rate=rate(0.003, 0.01, 0.05, breaks=True),
             lost_answer_rate=rate(0.01, 0.03, 0.1, breaks=True),
-            slow_rate=rate(0.003, 0.01, 0.05),
+            slow_rate=0.05 if unbroken else rate(0.003, 0.01, 0.05),
             stubborn_rate=rate(0.3, 1.0),
             bad_model_rate=rate(0.1, 0.5),
             slow_model_rate=rate(0.1, 0.5),

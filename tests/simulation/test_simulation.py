@@ -9,7 +9,7 @@ from tests.simulation.plan import Kind, draw
 from tests.simulation.replica import LIMITS, STUBBORN_S
 from tests.simulation.world import simulate
 
-SEEDS = range(150)
+SEEDS = range(100)
 
 FAULTS = {
     "error",
