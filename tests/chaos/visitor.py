@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 import httpx
-import msgspec
 import pyvips
 
 from tests.chaos.plan import Manner, Wish
@@ -85,7 +84,7 @@ class Visitor:
         """Make an account; or sign in, if an answer that was lost had made it already."""
         credentials = {"email": self.email, "password": PASSWORD}
         answer = await self._insist("POST", "/api/accounts", json=credentials)
-        if _reason(answer) == "email_taken":
+        if _problem(answer).get("reason") == "email_taken":
             answer = await self._insist("POST", "/api/session", json=credentials)
         self.id = answer.json()["user"]["id"]
 
@@ -149,7 +148,7 @@ class Visitor:
             request.ids.add(answer.json()["id"])
             if answer.status_code == 201:
                 request.ends.add(End.SUCCEEDED)
-        elif _code(answer) == "GENERATION_FAILED" and answer.json()["charged"] is False:
+        elif (problem := _problem(answer)).get("code") == "GENERATION_FAILED" and problem["charged"] is False:
             request.ends.add(End.FAILED)
         elif answer.status_code == 402:
             request.ends.add(End.REFUSED)
@@ -186,19 +185,11 @@ class Visitor:
             return None
 
 
-def _code(answer: httpx.Response) -> str | None:
-    return _field(answer, "code")
-
-
-def _reason(answer: httpx.Response) -> str | None:
-    return _field(answer, "reason")
-
-
-def _field(answer: httpx.Response, name: str) -> str | None:
-    try:
-        found: str | None = answer.json().get(name)
-    except (msgspec.DecodeError, ValueError):
-        return None  # not from Plushify, but from the server in front of it
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    """What went wrong, in Plushify's words; empty if that is not for Plushify to say."""
+    if not answer.headers.get("Content-Type", "").startswith("application/problem+json"):
+        return {}
+    found: dict[str, Any] = answer.json()
     return found
 
 
