@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from uuid import UUID
 
-from plushify_core import GalleryUseCase, GenerateUseCase, Generation, RateLimited, Reason, RecoverUseCase
+from plushify_core import GalleryUseCase, GenerateUseCase, Generation, RateLimited, Reason, RecoverUseCase, Status
 from plushify_web.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ FIRST_GUESS_S = 10.0
 """How long a generation runs, as far as a process knows that has not seen one."""
 
 OVERDUE_S = 1.0
-"""How long after its time a generation is given up that has not had its turn: late enough for every clock to agree."""
+"""How long after its time a generation that has had no turn is given up: when every clock agrees that it is over."""
 
 SWEPT = ""
 """Whose line what a sweep took over waits in: nobody's. However much that is, it has one turn in each round."""
@@ -143,14 +143,21 @@ class Runner:
             self.start(generation_id)
 
     async def _run(self, generation_id: UUID, user_id: str) -> None:
-        # A generation that has waited longer than it may take is over: `run` refunds it and calls no model, for
-        # which it need not wait for its turn.
-        in_turn = await self._turns.take(user_id, timeout_s=self._timeout_s + OVERDUE_S)
         loop = asyncio.get_running_loop()
+        over = loop.time() + self._timeout_s + OVERDUE_S
+        in_turn = await self._turns.take(user_id, timeout_s=max(0, self._timeout_s - self._usual_s))
+        if not in_turn:
+            # Too late for a picture: a call would be paid for nothing, and take the turn of somebody who has time.
+            # Unless another replica takes it over meanwhile, `run` refunds it when its time is over.
+            await asyncio.sleep(over - loop.time())
         began = loop.time()
         self._running.add(generation_id)
         try:
-            if (await self._generate.run(generation_id)).finished and in_turn:
+            generation = await self._generate.run(generation_id)
+            while generation.status is Status.PENDING and not self._stopping.is_set():
+                await self._pause(POLL_S)  # a replay came before the photo: its submission is still storing it
+                generation = await self._generate.run(generation_id)
+            if generation.finished and in_turn:
                 # Smoothed as TCP does it with round trips (RFC 6298 section 2).
                 self._usual_s += (loop.time() - began - self._usual_s) / 8
         except Exception:
