@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pyvips
 from argon2 import PasswordHasher
 from dependency_injector import providers
 from httpx import Response
@@ -16,6 +17,7 @@ from plushify_adapters.memory import MemoryBlobStore, MemoryImageCodec, MemoryIm
 from plushify_web.app import create_app
 from plushify_web.container import Container
 from plushify_web.settings import Settings
+from tests.web.shell import Shell
 
 PHOTO = b"P6\n4 3\n255\n" + bytes(range(36))
 PASSWORD = "correct horse battery"
@@ -96,6 +98,21 @@ async def stranger(connect: Connect) -> AsyncIterator[Client]:
     """Somebody else's browser."""
     async with connect("eve@plushify.test") as client:
         yield client
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A photo of 96 × 64 px."""
+    file = tmp_path / "photo.jpg"
+    pyvips.Image.gaussnoise(96, 64, mean=128, sigma=30).cast("uchar").jpegsave(str(file))
+    return file
+
+
+@pytest.fixture
+def plushify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """The command line on a data folder of this test's own."""
+    monkeypatch.setenv("PLUSHIFY_DATA_DIR", str(tmp_path / "data"))
+    return Shell(capsys)
 
 
 async def sign_up(client: Client, email: str) -> None:

@@ -6,36 +6,7 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from plushify_web.cli import main
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    """A photo of 96 × 64 px."""
-    file = tmp_path / "photo.jpg"
-    pyvips.Image.gaussnoise(96, 64, mean=128, sigma=30).cast("uchar").jpegsave(str(file))
-    return file
-
-
-class Shell:
-    """Runs the command line, and tells what it printed."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *arguments: object) -> tuple[int, str, str]:
-        """The exit code, stdout and stderr."""
-        with pytest.raises(SystemExit) as exited:
-            main([str(argument) for argument in arguments])
-        out, err = self._capsys.readouterr()
-        return int(exited.value.code or 0), out, err
-
-
-@pytest.fixture
-def plushify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """The command line on a data folder of this test's own."""
-    monkeypatch.setenv("PLUSHIFY_DATA_DIR", str(tmp_path / "data"))
-    return Shell(capsys)
+from tests.web.shell import Shell
 
 
 def test_a_photo_becomes_a_file(plushify: Shell, photo: Path, tmp_path: Path) -> None:

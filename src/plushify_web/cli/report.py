@@ -67,7 +67,7 @@ class Report:
             said.append(f"{mended} mended")
         if not disagreeing:
             return f"{', '.join(said or ['All agrees'])}."
-        advice = "is left for a person to decide" if repair else "`plushify doctor --repair` mends what is safe"
+        advice = "a person has to decide" if repair else "`plushify doctor --repair` mends what is safe"
         return f"{', '.join(said)}: {advice}."
 
     def _print(self, kind: str, values: dict[str, Any], told: str) -> None:

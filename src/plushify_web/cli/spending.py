@@ -41,7 +41,7 @@ def costs(
         print_json({"days": days, "lines": lines, "total": total.as_dict()})
         return
     if not groups:
-        typer.echo(f"No model was called in the last {counted(days, 'day')}.")
+        typer.echo(f"There were no model calls in {counted(days, 'day')}.")
         return
     rows = [(*group, *costs.as_row()) for group, costs in groups.items()]
     print_table(HEADINGS, [*rows, ("Total", "", "", *total.as_row())], numbers=HEADINGS[3:])
