@@ -92,9 +92,9 @@ class Runner:
             # By then it has ended, and its successor or another replica answers.
             message = "The service is about to restart. Please try again in a moment."
             raise RateLimited(Reason.SERVER_BUSY, message, retry_after_s=_whole(self._drain_s))
-        in_flight = self._submitting + len(self._tasks)
-        rounds = in_flight // self._max_running + 1
-        if in_flight >= self._max_in_flight or (rounds > 1 and rounds * self._usual_s > self._timeout_s):
+        full = self._submitting + len(self._tasks) >= self._max_in_flight
+        rounds = len(self._tasks) // self._max_running + 1
+        if full or (rounds > 1 and rounds * self._usual_s > self._timeout_s):
             # Who has no prospect of a picture in time learns of it now and not in a minute. In the time that one
             # generation takes, all that run now are done.
             raise RateLimited(Reason.SERVER_BUSY, retry_after_s=_whole(self._usual_s))
