@@ -45,7 +45,7 @@ class BrokenBlobs(MemoryBlobStore):
 
 
 class BrokenStore(MemoryStore):
-    """Refuses the next `refusals` commits; then carries out `lost_answers` of them and says it has not.
+    """Refuses the next `refusals` commits; then carries out `lost_answers` that change something, and says it has not.
 
     Each commit takes `commit_delay_s` seconds.
     """
@@ -59,13 +59,14 @@ class BrokenStore(MemoryStore):
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         """A transaction whose end may go wrong."""
+        before = self._tables
         async with super().begin() as tx:
             yield tx
             await asyncio.sleep(self.commit_delay_s)
             if self.refusals:
                 self.refusals -= 1
                 raise ConnectionError("the database has gone away")
-        if self.lost_answers:
+        if self.lost_answers and self._tables != before:
             self.lost_answers -= 1
             raise ConnectionError("the answer of the database is lost")
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from plushify_core.bookkeeping import Bookkeeping
 from plushify_core.catalog import Catalog, Quality
 from plushify_core.drawing import ORIGINAL, NotDrawn, remove_blobs
-from plushify_core.errors import GenerationFailed, InvalidInput, NotFound, RateLimited, Reason
+from plushify_core.errors import GenerationFailed, InsufficientCredits, InvalidInput, NotFound, RateLimited, Reason
 from plushify_core.generation import Generation, blob_prefix
 from plushify_core.limits import Limits
 from plushify_core.ports import BlobStore, Clock, Events, ImageModel, Photo, Store, changes_of
@@ -84,6 +84,27 @@ class Admission:
         if earlier.deleted_at is not None:
             raise NotFound
         return earlier
+
+    async def knows(self, user_id: str, key: str) -> bool:
+        """Whether the user has sent a request with this idempotency key before."""
+        async with self._store.begin() as tx:
+            return await tx.generations.by_idempotency_key(user_id, key) is not None
+
+    async def check_means(self, user_id: str, price: int) -> None:
+        """Refuse who cannot pay before the work of decoding a photo. The charge itself checks again, and counts.
+
+        Raises:
+            InsufficientCredits: the balance does not cover the price.
+            RateLimited: `too_many_in_flight`.
+        """
+        async with self._store.begin() as tx:
+            subscription = await tx.credits.subscription(user_id)
+            in_flight = await tx.generations.count_unfinished(user_id)
+        balance = self._limits.free_credits if subscription is None else subscription.balance
+        if balance < price:
+            raise InsufficientCredits(balance=balance)
+        if in_flight >= self._limits.max_in_flight_per_user:
+            raise RateLimited(Reason.TOO_MANY_IN_FLIGHT, retry_after_s=IN_FLIGHT_RETRY_AFTER_S)
 
     async def admit(self, generation: Generation, photo: Photo) -> Generation:
         """Charge and add the row, then store the original: in this order, so that no blob is without a row.

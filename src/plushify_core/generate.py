@@ -16,7 +16,7 @@ from plushify_core.admission import Admission, fingerprint_of
 from plushify_core.bookkeeping import Bookkeeping
 from plushify_core.catalog import Catalog
 from plushify_core.drawing import ORIGINAL, Drawing, Drawn
-from plushify_core.errors import GenerationFailed, NotFound, Reason
+from plushify_core.errors import GenerationFailed, InsufficientCredits, NotFound, RateLimited, Reason
 from plushify_core.generation import Generation, Status, StoredImage, blob_prefix
 from plushify_core.limits import Limits
 from plushify_core.model_call import Outcome
@@ -129,6 +129,16 @@ class GenerateUseCase:
                 return earlier
 
         sold = await self._admission.check(photo, style=style, quality=quality)
+        price = self._catalog.price(sold)
+        try:
+            await self._admission.check_means(user_id, price)
+        except (InsufficientCredits, RateLimited):
+            # Unless it is this very request, sent a moment earlier, that has used them up.
+            if idempotency_key is not None:
+                earlier = await self._admission.replayed(user_id, idempotency_key, fingerprint)
+                if earlier is not None:
+                    return earlier
+            raise
         sanitised = await self._codec.sanitise(photo, max_pixels=self._limits.max_pixels)
         generation_id = self._new_id()
         now = self._clock()
@@ -137,7 +147,7 @@ class GenerateUseCase:
             user_id=user_id,
             style=style,
             quality=quality,
-            credits_cost=self._catalog.price(sold),
+            credits_cost=price,
             fingerprint=fingerprint,
             idempotency_key=idempotency_key,
             created_at=now,
@@ -157,6 +167,10 @@ class GenerateUseCase:
                 await to_the_end(self._admission.withdraw(generation, Reason.INTERRUPTED))
             raise asyncio.CancelledError
         return admitted
+
+    async def knows(self, user_id: str, idempotency_key: str) -> bool:
+        """Whether the user has submitted something with this idempotency key: a replay takes no credits and no work."""
+        return await self._admission.knows(user_id, idempotency_key)
 
     async def run(self, generation_id: UUID) -> Generation:
         """Bring a pending generation to its end.

@@ -83,8 +83,7 @@ class Accounts:
         Raises:
             Unauthorized: `wrong_password`.
         """
-        async with self._store.begin() as tx:
-            user = await tx.users.by_email(email.strip().lower())
+        user = await self.find(email)
         if len(password) > PASSWORD_MAX_CHARS:
             raise Unauthorized(Reason.WRONG_PASSWORD)
         if self._decoy is None:
@@ -95,9 +94,13 @@ class Accounts:
         return user
 
     async def find(self, email: str) -> User | None:
-        """The account with this address."""
+        """The account with this address; what is no address has none."""
+        try:
+            address = normalised(email)
+        except InvalidInput:
+            return None
         async with self._store.begin() as tx:
-            return await tx.users.by_email(email.strip().lower())
+            return await tx.users.by_email(address)
 
     async def local(self, email: str) -> User:
         """The account with this address, made without a password if there is none: nobody can sign in to it.

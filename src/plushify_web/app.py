@@ -20,7 +20,7 @@ from plushify_web.auth import Authentication, SessionCookie, current_user
 from plushify_web.catalog import CatalogController
 from plushify_web.container import Container
 from plushify_web.credits import CreditsController
-from plushify_web.generations import FORM_OVERHEAD_BYTES, GenerationsController
+from plushify_web.generations import FORM_MAX_PARTS, FORM_OVERHEAD_BYTES, GenerationsController
 from plushify_web.health import HealthChecks, HealthController
 from plushify_web.logs import configure_logging
 from plushify_web.pictures import PicturesController
@@ -75,6 +75,7 @@ def create_app(container: Container | None = None) -> Litestar:
         exception_handlers=EXCEPTION_HANDLERS,
         before_send=[add_security_headers],
         lifespan=[partial(_lifespan, container)],
+        multipart_form_part_limit=FORM_MAX_PARTS,
         request_max_body_size=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,
         openapi_config=OpenAPIConfig(
             title="Plushify",
@@ -87,10 +88,12 @@ def create_app(container: Container | None = None) -> Litestar:
     )
 
 
-async def add_security_headers(message: Message, _: Scope) -> None:
+async def add_security_headers(message: Message, scope: Scope) -> None:
     """What every response carries, whoever made it."""
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders.from_message(message)
+        if scope["path"].startswith("/api/"):
+            headers.setdefault("Cache-Control", "private, no-store")
         for name, value in SECURITY_HEADERS.items():
             headers.setdefault(name, value)
 

@@ -96,7 +96,7 @@ def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandle
     Raises:
         Unauthorized: nobody is signed in.
     """
-    if connection.user is None:
+    if connection.scope.get("user") is None:  # OPTIONS is not authenticated, and has no user at all
         raise Unauthorized
 
 

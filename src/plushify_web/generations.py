@@ -1,5 +1,6 @@
 """Making plushies, and the gallery of those made."""
 
+from contextlib import nullcontext
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -35,6 +36,9 @@ FORM_OVERHEAD_BYTES = 64 * 1024
 """What a form may be larger than the photo in it: the other fields, and the lines between them."""
 
 FORM_MAX_PARTS = 10
+
+CATALOG_ID = "^[^\\x00]*$"
+"""Any text but one with a NUL character, which PostgreSQL cannot compare."""
 
 
 class SubmissionForm(msgspec.Struct, kw_only=True):
@@ -81,7 +85,7 @@ class GenerationsController(Controller):
         self,
         data: Annotated[
             SubmissionForm,
-            BodyKwarg(media_type=RequestEncodingType.MULTI_PART, multipart_form_part_limit=FORM_MAX_PARTS),
+            BodyKwarg(media_type=RequestEncodingType.MULTI_PART),
         ],
         user: NamedDependency[User],
         generate: NamedDependency[GenerateUseCase],
@@ -97,7 +101,9 @@ class GenerationsController(Controller):
         """
         if data.image is None:
             raise InvalidInput(Reason.IMAGE_MISSING)
-        with runner.place():  # before the photo is in memory
+        replay = idempotency_key is not None and await generate.knows(user.id, idempotency_key)
+        # Before the photo is in memory. What was paid for is never refused.
+        with nullcontext() if replay else runner.place():
             generation = await generate.submit(
                 user.id,
                 await data.image.read(),
@@ -126,8 +132,8 @@ class GenerationsController(Controller):
         gallery: NamedDependency[GalleryUseCase],
         limit: Annotated[int, QueryParameter(description="how many at most")] = 20,
         cursor: FromQuery[str | None] = None,
-        style: FromQuery[str | None] = None,
-        quality: FromQuery[str | None] = None,
+        style: Annotated[str | None, QueryParameter(pattern=CATALOG_ID)] = None,
+        quality: Annotated[str | None, QueryParameter(pattern=CATALOG_ID)] = None,
         sort: FromQuery[Sort] = Sort.NEWEST,
     ) -> GenerationsBody:
         """A page of my generations."""

@@ -5,6 +5,7 @@ import sys
 from typing import Any, Literal
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 
 def logging_config(kind: Literal["console", "json"]) -> dict[str, Any]:
@@ -40,7 +41,8 @@ def formatter(kind: Literal["console", "json"]) -> logging.Formatter:
     ]
     if kind == "json":
         last: list[structlog.typing.Processor] = [
-            structlog.processors.dict_tracebacks,
+            # Without the local variables of the frames: they hold passwords and keys.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(),
         ]
     else:

@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     generation_timeout_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.timeout_s
     pending_lease_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.pending_lease_s
     lease_margin_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.lease_margin_s
-    free_credits: Annotated[int, Meta(description="a whole number, 0 or more", ge=0)] = FREE_CREDITS
+    free_credits: Annotated[int, Meta(description="a whole number, 0 to 1000000", ge=0, le=1_000_000)] = FREE_CREDITS
     credits_expire_days: (
         Annotated[int, Meta(description="a whole number of days, 1 to 36500", ge=1, le=36_500)] | None
     ) = None

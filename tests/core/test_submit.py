@@ -355,3 +355,28 @@ async def test_commit_whose_answer_is_lost() -> None:
     await asyncio.sleep(20)
     await house.sweep()
     assert await house.amounts() == [3, -1, 1]
+
+
+@on_virtual_time
+async def test_who_cannot_pay_costs_no_work() -> None:
+    """Without credits, or with too much in flight, the photo is not even decoded."""
+    house = House(limits=Limits(free_credits=1, max_in_flight_per_user=1))
+    await house.submit()
+    with pytest.raises(InsufficientCredits):
+        await house.submit(photo=b"no photo")
+    await house.credits.add_credits("ann", 5, reason="gift")
+    with pytest.raises(RateLimited):
+        await house.submit(photo=b"no photo")
+    with pytest.raises(InvalidInput):
+        await house.submit("ben", photo=b"no photo")
+
+
+@on_virtual_time
+async def test_a_request_sent_twice_at_once_with_the_last_credit() -> None:
+    """Of two at the same time the one that comes second is answered with the first's generation, not refused."""
+    house = House(limits=Limits(free_credits=1))
+    first, second = await asyncio.gather(house.submit(key="once"), house.submit(key="once"))
+    assert first.id == second.id
+    assert await house.amounts() == [1, -1]
+    assert await house.generate.knows("ann", "once")
+    assert not await house.generate.knows("ben", "once")

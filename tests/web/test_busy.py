@@ -47,3 +47,14 @@ async def test_a_server_that_is_about_to_stop_takes_nothing(client: Client, cont
     assert (response.status_code, response.json()["reason"]) == (429, "server_busy")
     assert int(response.headers["Retry-After"]) > 0
     assert await balance(client) == 3
+
+
+async def test_what_was_paid_for_is_never_refused(client: Client, model: MemoryImageModel) -> None:
+    """A full server answers a request sent again: it is the one that fills it, and has been paid for."""
+    model.delay_s = 3600
+    headers = {**ASYNC, "Idempotency-Key": "once"}
+    first = await submit(client, headers=headers)
+    again = await submit(client, headers=headers)
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json()["id"] == first.json()["id"]
+    assert await balance(client) == 2

@@ -1,6 +1,7 @@
 """Making plushies over HTTP, and the gallery."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
@@ -10,6 +11,7 @@ from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel
 from plushify_core import Billing, ModelError, Reason
 from plushify_core.ports import ModelRequest, ModelResult
 from plushify_web.container import Container
+from plushify_web.generations import FORM_MAX_PARTS
 from plushify_web.settings import Settings
 from tests.web.conftest import PHOTO, Client, Connect, balance, make, submit
 
@@ -172,6 +174,35 @@ async def test_bodies_that_are_no_form(client: Client) -> None:
         assert (response.status_code, response.json()["code"]) == (400, "INVALID_INPUT"), content
 
 
+async def test_a_form_has_few_parts(client: Client) -> None:
+    """More parts than the form has fields are refused, whatever they are called."""
+    parts = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="f%d"\r\n\r\nany\r\n' % number
+        for number in range(FORM_MAX_PARTS + 1)
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    response = await client.post("/api/generations", content=parts + b"--x--\r\n", headers=headers)
+    assert (response.status_code, response.json()["code"]) == (400, "INVALID_INPUT")
+
+
+async def test_what_no_database_can_compare(client: Client) -> None:
+    """A filter with a NUL character is refused before a database sees it."""
+    for field in ("style", "quality"):
+        response = await client.get("/api/generations", params={field: "\0"})
+        assert (response.status_code, response.json()["reason"]) == (400, "invalid_request")
+
+
+async def test_a_method_that_nobody_serves_is_no_bug(visitor: Client) -> None:
+    """OPTIONS, which needs no sign-in, answers for routes that do."""
+    assert (await visitor.options("/api/generations")).status_code < 500
+
+
+async def test_what_is_private_is_not_cached(client: Client) -> None:
+    """Lists, balances and statements are kept by no cache."""
+    for path in ("generations", "credits", "credits/entries", "session"):
+        assert "no-store" in (await client.get(f"/api/{path}")).headers["Cache-Control"], path
+
+
 class TestTheLimitOfAnUpload:
     @pytest.fixture
     def settings(self) -> Settings:
@@ -198,6 +229,7 @@ class TestTheLimitOfAnUpload:
 
         headers = {"Content-Type": "multipart/form-data; boundary=x"}
         response = await client.post("/api/generations", content=endless(), headers=headers)
+        gc.collect()  # here, and not in the middle of a test that has nothing to do with it
         assert (response.status_code, response.json()["reason"]) == (413, "image_too_large")
         assert read <= 4 * 65_536
 

@@ -44,3 +44,18 @@ def test_programs_read_json() -> None:
     logged = json.loads(line)
     assert (logged["event"], logged["level"]) == ("it went wrong", "error")
     assert logged["exception"][0]["exc_value"] == "no"
+
+
+def test_no_local_variable_is_logged() -> None:
+    """A traceback in JSON tells where, and not with which password."""
+
+    def sign_in(password: str) -> None:
+        raise ValueError("no")
+
+    try:
+        sign_in("open " + "sesame")
+    except ValueError:
+        record = logging.LogRecord("plushify", logging.ERROR, "file.py", 1, "wrong", (), sys.exc_info())
+    line = formatter("json").format(record)
+    assert "sign_in" in line
+    assert "open sesame" not in line

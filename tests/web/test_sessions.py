@@ -79,7 +79,7 @@ async def test_a_session_that_was_signed_out_is_over(client: Client) -> None:
     assert (await client.get("/api/credits")).status_code == 401
 
 
-@pytest.mark.parametrize("email", ["ada@plushify.test", "nobody@plushify.test"])
+@pytest.mark.parametrize("email", ["ada@plushify.test", "nobody@plushify.test", "\0@plushify.test"])
 async def test_a_wrong_password_and_an_unknown_address_look_the_same(
     client: Client, visitor: Client, email: str
 ) -> None:
