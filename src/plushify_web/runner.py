@@ -19,7 +19,7 @@ TIDY_S = 5.0
 """How long a shutdown waits for work that ignores its cancellation; the sweep removes what it may still store."""
 
 FIRST_GUESS_S = 10.0
-"""How long a generation runs, as far as a process knows that has not seen one."""
+"""How long a generation runs, as far as a process knows that has not seen one; or a quarter of the time it may take."""
 
 OVERDUE_S = 1.0
 """How long after its time a generation that has had no turn is given up: when every clock agrees that it is over."""
@@ -64,7 +64,7 @@ class Runner:
         self._submitting = 0
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._running: set[UUID] = set()
-        self._usual_s = FIRST_GUESS_S
+        self._usual_s = min(FIRST_GUESS_S, timeout_s / 4)
         self._stopping = asyncio.Event()
 
     @asynccontextmanager
