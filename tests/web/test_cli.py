@@ -91,7 +91,7 @@ def test_errors_are_sentences(
 def test_a_bad_setting_stops_the_start(plushify: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """A setting that is wrong is named, with exit code 2."""
     monkeypatch.setenv("PLUSHIFY_FREE_CREDITS", "many")
-    assert plushify("migrate") == (2, "", "plushify: PLUSHIFY_FREE_CREDITS takes a whole number, 0 or more.\n")
+    assert plushify("migrate") == (2, "", "plushify: PLUSHIFY_FREE_CREDITS takes a whole number, 0 to 1000000.\n")
 
 
 @pytest.mark.parametrize(

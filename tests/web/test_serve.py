@@ -1,6 +1,7 @@
 """`plushify serve`, as a process."""
 
 import io
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,8 @@ import httpx
 import pytest
 import pyvips
 import stamina
+
+from tests.emulators.process import openrouter_emulator
 
 START_TIMEOUT_S = 120
 
@@ -90,6 +93,22 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     assert (server.returncode, printed) == (1, "")
     assert logged.splitlines()[-1] == (f"plushify: Cannot listen at 127.0.0.1:{port}: Address already in use.")
     assert "Traceback" not in logged
+
+
+def test_a_bad_key_is_told_at_the_start(tmp_path: Path, browser: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server whose key is not accepted says so in its log, and serves."""
+    port = free_port()
+    browser.base_url = httpx.URL(f"http://127.0.0.1:{port}")
+    with openrouter_emulator() as emulator:
+        monkeypatch.setenv("PLUSHIFY_OPENROUTER_BASE_URL", emulator.base_url)
+        monkeypatch.setenv("PLUSHIFY_OPENROUTER_API_KEY", "not-a-key")
+        with serving(tmp_path / "data", port) as server:
+            assert server.stderr is not None
+            warned = next(line for line in server.stderr if "plushify_web.preflight" in line)
+            wait_for(browser)
+            stopped(server)
+    logged = json.loads(warned)
+    assert (logged["level"], logged["event"]) == ("warning", "key: OpenRouter does not accept the key.")
 
 
 def wait_for(browser: httpx.Client) -> None:

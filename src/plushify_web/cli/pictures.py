@@ -50,6 +50,8 @@ def generate(
                 raise InsufficientCredits(
                     message=f"{error.message} To get some: plushify credits grant {user.email} 10 --reason 'more'"
                 ) from error
+            finally:
+                await container.generate().tidied()
         picture = generation.generated
         assert picture is not None, "a generation that did not fail has its picture"
         data = b"".join([chunk async for chunk in container.gallery().read(picture)])

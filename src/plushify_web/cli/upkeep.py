@@ -93,6 +93,8 @@ async def _settle(container: "Container") -> dict[str, int]:
         swept = await container.recover().sweep()
         for generation_id in swept.to_run:
             await container.generate().run(generation_id)
+        if swept.to_run:
+            await container.generate().tidied()
         batch = (swept.refunded, swept.purged, len(swept.to_run), swept.expired)
         if not any(batch):
             return done

@@ -43,7 +43,6 @@ async def _container(*, migrated: bool) -> "AsyncIterator[Container]":
         if migrated:
             await migrate.upgrade(container.store().engine)
         yield container
-        await container.generate().tidied()
 
 
 async def account(container: "Container", email: str) -> "User":
