@@ -190,7 +190,7 @@ async def test_what_waits_too_long_is_refunded_on_time() -> None:
 async def test_another_replica_takes_over_what_waits() -> None:
     """A generation that waits here past its lease is made by a replica that has a turn for it; who waits for it here
     has the picture when it is there. When its turn comes here, nothing happens: there was one call and one charge."""
-    house = slow_house()
+    house = House(model=MemoryImageModel(delay_s=35))
     busy = runner_of(house)
     others = [await make(house, busy, "ann") for _ in range(3)]
     waiting = await make(house, busy, "bob")
