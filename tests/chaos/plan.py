@@ -77,7 +77,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         seed: where all of it comes from.
         generations: how many must be accepted at least.
         kills: how many replicas or workers die by SIGKILL.
-        others: the faults of the site, of which there is one for every three kills.
+        others: the faults of the site, of which there is one of each for every three kills.
         users: how many people use it at once.
         replicas: how many servers there are.
         spacing_s: the mean time between two faults.
@@ -95,8 +95,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """The faults, in order."""
         dice = random.Random(f"faults {self.seed}")
         kinds = [Kind.KILL if dice.random() < 0.75 else Kind.KILL_WORKER for _ in range(self.kills)]
-        for other in (*self.others, Kind.STOP, Kind.GRANT):
+        for other in self.others:
             kinds += [other] * max(1, self.kills // 3)
+        kinds += [Kind.STOP, Kind.GRANT] * (self.kills // 4)
         dice.shuffle(kinds)
         return [
             Fault(
