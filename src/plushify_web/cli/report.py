@@ -61,10 +61,10 @@ class Report:
     def _summary(self, *, repair: bool) -> str:
         errors, warnings, disagreeing, mended = self._counts.values()
         said = [counted(count, what) for count, what in ((errors, "error"), (warnings, "warning")) if count]
-        if disagreeing:
-            said.append(f"{disagreeing} disagree{'s' if disagreeing == 1 else ''}")
         if mended:
             said.append(f"{mended} mended")
+        if disagreeing:
+            said.append(f"{disagreeing} disagree{'s' if disagreeing == 1 else ''}")
         if not disagreeing:
             return f"{', '.join(said or ['All agrees'])}."
         advice = "a person has to decide" if repair else "`plushify doctor --repair` mends what is safe"

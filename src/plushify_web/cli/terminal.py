@@ -7,8 +7,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-PIPE_WIDTH = 240
-"""How wide a table may be, in characters, where no terminal says so."""
+TABLE_WIDTH = 240
+"""How wide a table may be, in characters. A line that a narrow terminal breaks is read more easily than a table whose
+cells are."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -43,7 +44,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbe
         table.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))  # as it is: what users wrote is no markup
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+    Console(width=TABLE_WIDTH).print(table)
 
 
 def print_json(value: Any) -> None:
