@@ -1,6 +1,8 @@
 """The command line, on a data folder of its own, with the felt model."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,11 @@ def test_the_version(plushify: Shell) -> None:
     """`--version` needs no command."""
     exit_code, stdout, _ = plushify("--version")
     assert (exit_code, stdout.split()[0]) == (0, "plushify")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """What only a command needs is imported by the command, so that `--help` answers at once."""
+    shown = "import sys, plushify_web.cli; print(*(name for name in sys.modules if '.' not in name))"
+    loaded = subprocess.run([sys.executable, "-c", shown], check=True, capture_output=True, text=True).stdout.split()
+    assert "typer" in loaded
+    assert {"asyncio", "granian", "litestar", "msgspec", "plushify_core", "rich", "sqlalchemy"}.isdisjoint(loaded)
