@@ -15,11 +15,10 @@ from plushify_core._tasks import to_the_end
 from plushify_core.admission import Admission, fingerprint_of
 from plushify_core.bookkeeping import Bookkeeping
 from plushify_core.catalog import Catalog
-from plushify_core.drawing import ORIGINAL, Drawing, Drawn
+from plushify_core.drawing import ORIGINAL, Drawing
 from plushify_core.errors import GenerationFailed, InsufficientCredits, NotFound, RateLimited, Reason
 from plushify_core.generation import Generation, Status, StoredImage, blob_prefix
 from plushify_core.limits import Limits
-from plushify_core.model_call import Outcome
 from plushify_core.ports import (
     BlobStore,
     Clock,
@@ -30,11 +29,9 @@ from plushify_core.ports import (
     Store,
     changes_of,
 )
+from plushify_core.settlement import Settlement
 
 log = logging.getLogger(__name__)
-
-SETTLE_RETRY_DELAYS_S = (0.1, 0.5, 2.0, 5.0)
-"""Waits between attempts to commit an end. Together well within the lease margin."""
 
 
 class GenerateUseCase:
@@ -76,7 +73,7 @@ class GenerateUseCase:
             limits=limits,
             books=self._books,
         )
-        self._discards: set[asyncio.Task[None]] = set()
+        self._settlement = Settlement(store=store, events=events, clock=clock, books=self._books)
 
     async def generate(
         self, user_id: str, photo: bytes, *, style: str, quality: str, idempotency_key: str | None = None
@@ -189,7 +186,7 @@ class GenerateUseCase:
                     await drawing.run()
                 except asyncio.CancelledError:
                     cancelled = True
-            generation, cancelled_late = await to_the_end(self._settle(generation, drawing))
+            generation, cancelled_late = await to_the_end(self._settlement.settle(generation, drawing))
             cancelled = cancelled or cancelled_late
         if cancelled:
             raise asyncio.CancelledError
@@ -197,8 +194,7 @@ class GenerateUseCase:
 
     async def tidied(self) -> None:
         """Wait until what was stored in vain is removed: before a process ends in order."""
-        while self._discards:
-            await asyncio.wait(self._discards)
+        await self._settlement.tidied()
 
     async def _dispatch(self, generation_id: UUID) -> tuple[Generation, bool]:
         """Commit that the model may be called, before it is; and tell whether it is this call that may."""
@@ -237,76 +233,6 @@ class GenerateUseCase:
             codec=self._codec,
             model=self._model,
         )
-
-    async def _settle(self, running: Generation, drawing: Drawing) -> Generation:
-        """Commit how the drawing ended; keep nothing of it that the row does not refer to."""
-        for delay_s in (*SETTLE_RETRY_DELAYS_S, None):
-            try:
-                current = await self._commit_end(running, drawing)
-                break
-            except Exception:
-                if delay_s is None:
-                    if not isinstance(drawing.end, Drawn):
-                        self._discard(running, drawing)
-                    raise  # the lease will run out, and the sweep refund
-                log.exception("generation %s: cannot commit its end, trying again", running.id)
-                await asyncio.sleep(delay_s)
-        # An end whose commit was reported as failed may stand nevertheless: then its blobs are referred to.
-        generated = current.generated if current is not None else None
-        if not (isinstance(drawing.end, Drawn) and generated == drawing.end.generated):
-            self._discard(running, drawing)
-        if current is None:
-            raise NotFound
-        await self._tell(current)
-        return current
-
-    async def _commit_end(self, running: Generation, drawing: Drawing) -> Generation | None:
-        """The generation as it stands afterwards, by this call or, if it lost the race, another's."""
-        end, billing, facts = drawing.end, drawing.billing, drawing.facts
-        async with self._store.begin() as tx:
-            ended: Generation | None
-            if isinstance(end, Drawn):
-                ended = running.succeeded(
-                    at=self._clock(),
-                    generated=end.generated,
-                    thumbnail=end.thumbnail,
-                    placeholder=end.placeholder,
-                )
-                if not await tx.generations.replace(running, ended):
-                    ended = None
-                await self._books.close_call(tx, running, Outcome.SUCCEEDED, billing=billing, facts=facts)
-            else:
-                ended = await self._books.fail(
-                    tx,
-                    running,
-                    end.failure,
-                    outcome=end.outcome,
-                    billing=billing,
-                    facts=facts,
-                    original_stored=end.original_stored,
-                )
-                if ended is None:
-                    await self._books.close_call(tx, running, end.outcome, billing=billing, facts=facts)
-            return ended or await tx.generations.get(running.id)
-
-    def _discard(self, running: Generation, drawing: Drawing) -> None:
-        # Apart, because work that ignores its cancellation would keep the user waiting.
-        task = asyncio.ensure_future(self._clear_up(running, drawing))
-        self._discards.add(task)
-        task.add_done_callback(self._discards.discard)
-
-    async def _clear_up(self, running: Generation, drawing: Drawing) -> None:
-        """Remove what was drawn in vain, and record what it cost if that became known only now."""
-        known = drawing.billing, drawing.facts
-        await drawing.discard()
-        billing, facts = drawing.billing, drawing.facts
-        if (billing, facts) == known:
-            return
-        try:
-            async with self._store.begin() as tx:
-                await self._books.close_call(tx, running, None, billing=billing, facts=facts)
-        except Exception:
-            log.exception("generation %s: cannot record what its late answer cost: %s", running.id, facts)
 
     async def _tell(self, changed: Generation) -> None:
         await self._events.publish(*changes_of(changed))

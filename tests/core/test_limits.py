@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from plushify_core import InvalidInput, Limits, Reason
-from plushify_core.generate import SETTLE_RETRY_DELAYS_S
+from plushify_core.settlement import SETTLE_RETRY_DELAYS_S
 
 
 def test_durations() -> None:

@@ -28,6 +28,7 @@ from plushify_core.admission import Admission
 from plushify_core.bookkeeping import Bookkeeping
 from plushify_core.drawing import Drawing, Drawn
 from plushify_core.ports import Photo, Transaction
+from plushify_core.settlement import Settlement
 from tests.wires import WiredStore
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -93,9 +94,9 @@ def dispatch_after_the_call(patch: pytest.MonkeyPatch) -> None:
             return generation, False
         return generation.dispatched(generation.deadline_at + self._limits.lease_margin), True
 
-    commit = GenerateUseCase._commit_end
+    commit = Settlement._commit
 
-    async def committed(self: GenerateUseCase, running: Generation, drawing: Drawing) -> Generation | None:
+    async def committed(self: Settlement, running: Generation, drawing: Drawing) -> Generation | None:
         async with self._store.begin() as tx:
             pending = await tx.generations.get(running.id)
             if pending is not None and await tx.generations.replace(pending, running):
@@ -103,7 +104,7 @@ def dispatch_after_the_call(patch: pytest.MonkeyPatch) -> None:
         return await commit(self, running, drawing)
 
     patch.setattr(GenerateUseCase, "_dispatch", dispatched)
-    patch.setattr(GenerateUseCase, "_commit_end", committed)
+    patch.setattr(Settlement, "_commit", committed)
 
 
 def blobs_deleted_after_the_row(patch: pytest.MonkeyPatch) -> None:
@@ -175,9 +176,9 @@ def no_deadline(patch: pytest.MonkeyPatch) -> None:
 
 def failed_commit_taken_at_its_word(patch: pytest.MonkeyPatch) -> None:
     """A commit that is reported as failed is believed to have failed: the pictures of a success are removed."""
-    commit = GenerateUseCase._commit_end
+    commit = Settlement._commit
 
-    async def committed(self: GenerateUseCase, running: Generation, drawing: Drawing) -> Generation | None:
+    async def committed(self: Settlement, running: Generation, drawing: Drawing) -> Generation | None:
         try:
             return await commit(self, running, drawing)
         except Exception:
@@ -185,7 +186,7 @@ def failed_commit_taken_at_its_word(patch: pytest.MonkeyPatch) -> None:
                 await drawing.discard()
             raise
 
-    patch.setattr(GenerateUseCase, "_commit_end", committed)
+    patch.setattr(Settlement, "_commit", committed)
 
 
 def replay_runs_before_the_photo(patch: pytest.MonkeyPatch) -> None:
