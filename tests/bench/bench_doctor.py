@@ -27,7 +27,7 @@ from plushify_core.generation import Failure, Generation
 from plushify_core.ledger import EntryKind
 from plushify_core.model_call import Outcome
 
-ROWS = 20_000
+ROWS = 5_000
 GROWTH = 4
 ROWS_PER_USER = 10
 ROWS_PER_TRANSACTION = 2_000
