@@ -51,9 +51,13 @@ def simulate(plan: Plan) -> Report:
     try:
         with asyncio.Runner(loop_factory=virtual_time.VirtualTimeLoop) as runner:
             runner.get_loop().set_exception_handler(lambda loop, context: None)  # the dead leave tasks behind
-            return runner.run(World(plan).live())
+            return runner.run(_live(plan))
     finally:
         logging.disable(logging.NOTSET)
+
+
+async def _live(plan: Plan) -> Report:
+    return await World(plan).live()  # made here, on the loop it lives on
 
 
 class World:
