@@ -79,8 +79,10 @@ class Watch:
 
     def _moved(self, generation_id: UUID, old: Generation | None, new: Generation | None) -> None:
         step = (_state(old), _state(new))
-        user = (new or old).user_id  # type: ignore[union-attr]  # one of the two is there
-        self.note(f"  generation {short(generation_id)} of {user}: {step[0]} -> {step[1]}, by {acting.get().name}")
+        row = new or old
+        assert row is not None, "a row that was never there does not move"
+        name, actor = short(generation_id), acting.get().name
+        self.note(f"  generation {name} of {row.user_id}: {step[0]} -> {step[1]}, by {actor}")
         if step not in LIFE and step[0] != step[1]:
             self.object_to(f"generation {short(generation_id)} went from {step[0]} to {step[1]}")
         if new is not None and new.status is Status.RUNNING:

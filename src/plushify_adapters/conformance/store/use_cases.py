@@ -39,11 +39,11 @@ def _in_an_hour() -> datetime:
 class _Shop:
     """The use cases around one store."""
 
-    def __init__(self, store: Store, **limits: float) -> None:
+    def __init__(self, store: Store, **limits: int) -> None:
         self.store = store
         self.blobs = MemoryBlobStore()
         self.model = MemoryImageModel()
-        self._limits = Limits(**{"max_in_flight_per_user": 1_000, **limits})  # type: ignore[arg-type]  # ints are floats
+        self._limits = Limits(**{"max_in_flight_per_user": 1_000, **limits})
         self._events = MemoryEvents()
         self._use_case = GenerateUseCase(
             store=store,
