@@ -185,8 +185,13 @@ class AuditUseCase:
         return self._clock() - self._limits.lease_margin
 
     def _is_settled(self, generation: Generation) -> bool:
-        completed_at = generation.completed_at
-        return completed_at is not None and completed_at < self._settled_before() and not generation.purging
+        """Whether nobody is about to store or to remove anything of it."""
+        if generation.completed_at is None or generation.purging:
+            return False
+        settled_before = self._settled_before()
+        if generation.untidy_since is not None:
+            settled_before -= self._limits.late_write  # only then does a sweep look
+        return generation.completed_at < settled_before
 
     async def _has_moved_on(self, generation: Generation) -> bool:
         """Whether it has changed since it was read: then what disagreed may have been its way."""

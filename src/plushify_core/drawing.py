@@ -186,7 +186,7 @@ def _stop_if_cancelled() -> None:
 
 
 async def remove_blobs(blobs: BlobStore, generation: Generation, *names: str) -> None:
-    """Remove what no row refers to. What cannot be removed now goes with the purge of the generation."""
+    """Remove what no row refers to. What cannot be removed now, a sweep removes (`Generation.untidy_since`)."""
     for name in names:
         try:
             await blobs.delete(generation.blob_prefix + name)

@@ -59,7 +59,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """A generation as it stands.
 
     `fence` grows whenever a process takes it over, so that who held it before can no longer change it.
-    `lease_until` is when another process may take it over; `deadline_at` when its user has waited enough.
+    `lease_until` is when another process may take it over; `deadline_at` when its user has waited enough. Since
+    `untidy_since`, which is when it failed, blobs may be stored that it does not name: a sweep removes them.
     """
 
     id: UUID
@@ -80,6 +81,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     placeholder: str | None = None
     failure: Failure | None = None
     completed_at: datetime | None = None
+    untidy_since: datetime | None = None
     deleted_at: datetime | None = None
     purging: bool = False
 
@@ -97,6 +99,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
             "has a failure once it failed, and only then": (
                 (self.status is Status.FAILED) == (self.failure is not None)
             ),
+            "is untidy only where it failed": self.untidy_since is None or self.status is Status.FAILED,
             "is deleted only once finished": self.deleted_at is None or not unfinished,
             "is purged only from the trash": not self.purging or self.deleted_at is not None,
         }
@@ -153,8 +156,13 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
             lease_until=None,
             completed_at=at,
             failure=failure,
+            untidy_since=at,
             original=self.original if original_stored else None,
         )
+
+    def tidied(self) -> "Generation":
+        """With nothing stored for it but what it names."""
+        return self._from(Status.FAILED, fence=self.fence + 1, untidy_since=None)
 
     def trashed(self, *, at: datetime) -> "Generation":
         """Gone from every listing; to be purged when the undo window is over."""

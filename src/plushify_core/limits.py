@@ -14,6 +14,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     A pending generation that nobody has dispatched after `pending_lease_s` may be taken over. A running one may
     be settled `lease_margin_s` after its deadline: the margin covers the time to settle and the difference
     between the clocks of two machines. What was deleted can be restored for `undo_delete_s`.
+    What a failed generation left in the blob store is looked for `late_write_s` after its end: longer than any write
+    takes that a process had begun for it.
     Nobody moves more than `max_posting_credits` at once, so that no database's integers overflow.
     Granted credits expire after `credits_expire_days`; None: never.
     New generations are refused once the model calls of the day (UTC) have cost `daily_spend_nano_usd`; None: never.
@@ -22,6 +24,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 60.0
     pending_lease_s: float = 20.0
     lease_margin_s: float = 30.0
+    late_write_s: float = 120.0
     undo_delete_s: float = 30.0
     free_credits: int = FREE_CREDITS
     credits_expire_days: int | None = None
@@ -58,6 +61,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     def lease_margin(self) -> timedelta:
         """How long after its deadline a running generation still belongs to its process."""
         return timedelta(seconds=self.lease_margin_s)
+
+    @property
+    def late_write(self) -> timedelta:
+        """How long after the end of a failed generation something may still be stored for it."""
+        return timedelta(seconds=self.late_write_s)
 
     @property
     def credits_lifetime(self) -> timedelta | None:

@@ -4,13 +4,14 @@ Any process may do it at any time, and several at once: each step is a compare-a
 """
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
 from plushify_core.bookkeeping import Bookkeeping
-from plushify_core.drawing import GENERATED, ORIGINAL, THUMBNAIL, NotDrawn, remove_blobs
+from plushify_core.drawing import NotDrawn
 from plushify_core.errors import Reason
 from plushify_core.generation import Generation, Status
 from plushify_core.limits import Limits
@@ -21,17 +22,20 @@ log = logging.getLogger(__name__)
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sweep did: how many generations it settled with a refund and how many it erased, of how many users
-    it expired credits, and which generations it took over: the caller runs those (`GenerateUseCase.run`)."""
+    """What was done: how many generations were refunded, of how many users credits expired, how many deleted
+    generations were erased, after how many failed ones was cleared up, and which generations were taken over: the
+    caller runs those (`GenerateUseCase.run`)."""
 
     refunded: int = 0
-    purged: int = 0
     expired: int = 0
+    purged: int = 0
+    tidied: int = 0
     to_run: tuple[UUID, ...] = ()
 
 
 class RecoverUseCase:
-    """The periodic job of every replica."""
+    """The periodic jobs of every replica. They are two, so that no refund ever waits for a blob store that does not
+    answer: `settle` needs the store alone, and `tidy` removes blobs."""
 
     def __init__(
         self, *, store: Store, blobs: BlobStore, events: Events, clock: Clock, new_id: NewId, limits: Limits
@@ -44,16 +48,26 @@ class RecoverUseCase:
         self._books = Bookkeeping(clock=clock, new_id=new_id, limits=limits)
 
     async def sweep(self) -> Swept:
-        """Settle what was abandoned and erase what was deleted, one batch of each.
+        """Settle and tidy, for whoever does one after the other."""
+        settled, tidied = await self.settle(), await self.tidy()
+        return msgspec.structs.replace(settled, purged=tidied.purged, tidied=tidied.tidied)
+
+    async def settle(self) -> Swept:
+        """Settle what was abandoned, one batch, and expire credits.
 
         A running generation whose lease is over is refunded and never dispatched again: its model call may
         have been paid. A pending one was never dispatched, so it is taken over while there is time.
         """
         refunded, to_run = await self._settle_abandoned()
-        purged = await _or_later(self._purge())
         expired = await _or_later(self._expire_credits())
         await _or_later(self._forget_sessions())
-        return Swept(refunded=refunded, purged=purged, expired=expired, to_run=to_run)
+        return Swept(refunded=refunded, expired=expired, to_run=to_run)
+
+    async def tidy(self) -> Swept:
+        """Erase what was deleted, and remove what failed generations left behind, one batch of each."""
+        purged = await _or_later(self._purge())
+        tidied = await _or_later(self._clear_up())
+        return Swept(purged=purged, tidied=tidied)
 
     async def _settle_abandoned(self) -> tuple[int, tuple[UUID, ...]]:
         now = self._clock()
@@ -72,8 +86,6 @@ class RecoverUseCase:
         for abandoned, settled in failed:
             log.warning("generation %s was abandoned while %s: refunded", abandoned.id, abandoned.status)
             await self._events.publish(*changes_of(settled))
-            leftovers = (ORIGINAL,) if abandoned.status is Status.PENDING else (GENERATED, THUMBNAIL)
-            await remove_blobs(self._blobs, abandoned, *leftovers)
         return len(failed), tuple(to_run)
 
     async def _interrupt(self, tx: Transaction, abandoned: Generation) -> Generation | None:
@@ -104,21 +116,46 @@ class RecoverUseCase:
         async with self._store.begin() as tx:
             trash = await tx.generations.expired_trash(deleted_before, limit=self._limits.sweep_batch)
             condemned = [
-                purging for deleted in trash if await tx.generations.replace(deleted, purging := deleted.being_purged())
+                purging
+                for deleted in trash
+                # No blob may be stored after its row has gone.
+                if deleted.untidy_since is None or deleted.untidy_since <= self._nothing_stored_since()
+                if await tx.generations.replace(deleted, purging := deleted.being_purged())
             ]
         return sum([await self._erase(generation) for generation in condemned])
 
     async def _erase(self, generation: Generation) -> bool:
-        """Blobs first, then the row: a crash between the two is finished by the next sweep."""
-        try:
-            keys = [key async for key in self._blobs.keys(generation.blob_prefix)]
-            for key in keys:
-                await self._blobs.delete(key)
-        except Exception:
-            log.exception("generation %s: cannot erase its pictures, the next sweep will", generation.id)
+        """Blobs first, then the row: a crash between the two is finished by the next time."""
+        if not await self._remove_all_but((), generation):
             return False
         async with self._store.begin() as tx:
             return await tx.generations.remove(generation)
+
+    async def _clear_up(self) -> int:
+        async with self._store.begin() as tx:
+            untidy = await tx.generations.untidy(self._nothing_stored_since(), limit=self._limits.sweep_batch)
+        return sum([await self._clear_up_after(generation) for generation in untidy])
+
+    async def _clear_up_after(self, generation: Generation) -> bool:
+        """Blobs first, then the mark: a crash between the two is finished by the next time."""
+        if not await self._remove_all_but(generation.blob_keys, generation):
+            return False
+        async with self._store.begin() as tx:
+            return await tx.generations.replace(generation, generation.tidied())
+
+    def _nothing_stored_since(self) -> datetime:
+        """What failed by then has nobody any more who could store something for it."""
+        return self._clock() - self._limits.late_write
+
+    async def _remove_all_but(self, kept: Collection[str], generation: Generation) -> bool:
+        """Whether all the other blobs of the generation are gone."""
+        try:
+            for key in [key async for key in self._blobs.keys(generation.blob_prefix) if key not in kept]:
+                await self._blobs.delete(key)
+        except Exception:
+            log.exception("generation %s: cannot remove its blobs now, the next sweep will", generation.id)
+            return False
+        return True
 
 
 async def _or_later(job: Awaitable[int]) -> int:

@@ -65,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     generation_timeout_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.timeout_s
     pending_lease_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.pending_lease_s
     lease_margin_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.lease_margin_s
+    late_write_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.late_write_s
     free_credits: Annotated[int, Meta(description="a whole number, 0 to 1000000", ge=0, le=1_000_000)] = FREE_CREDITS
     credits_expire_days: (
         Annotated[int, Meta(description="a whole number of days, 1 to 36500", ge=1, le=36_500)] | None
@@ -131,6 +132,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             timeout_s=self.generation_timeout_s,
             pending_lease_s=self.pending_lease_s,
             lease_margin_s=self.lease_margin_s,
+            late_write_s=self.late_write_s,
             undo_delete_s=self.undo_delete_s,
             free_credits=self.free_credits,
             credits_expire_days=self.credits_expire_days,

@@ -179,14 +179,29 @@ async def test_blobs_without_a_row_are_removed() -> None:
 
 @on_virtual_time
 async def test_what_a_failed_drawing_left_is_removed() -> None:
-    """A picture that a failed generation does not name goes once the generation has been over for a while."""
+    """A picture that a failed generation does not name is a finding once a sweep should have removed it."""
     house = House()
     generation = await house.submit()
     await house.generate._admission.withdraw(generation, Reason.INTERRUPTED)
     key = generation.blob_prefix + "generated"
     await house.blobs.put(key, b"late", media_type="image/png")
+    await later(149)
     assert await audit(house) == []
-    await later()
+    await later(2)
+    (finding,) = await audit(house, repair=True)
+    assert (finding.disagreement, finding.subject, finding.repaired) == (Disagreement.BLOB_UNKNOWN, key, True)
+
+
+@on_virtual_time
+async def test_what_came_after_the_clearing_up_is_removed() -> None:
+    """What was stored for a failure after a sweep had cleared up is found at once."""
+    house = House()
+    generation = await house.submit()
+    await house.generate._admission.withdraw(generation, Reason.INTERRUPTED)
+    await later(120)
+    await house.sweep()
+    key = generation.blob_prefix + "generated"
+    await house.blobs.put(key, b"very late", media_type="image/png")
     (finding,) = await audit(house, repair=True)
     assert (finding.disagreement, finding.subject, finding.repaired) == (Disagreement.BLOB_UNKNOWN, key, True)
 

@@ -65,6 +65,11 @@ def purge(generation: Generation) -> Generation:
     return generation.being_purged()
 
 
+def tidy(generation: Generation) -> Generation:
+    """Failed, and cleared up after."""
+    return generation.tidied()
+
+
 RUNNING = dispatch(PENDING)
 SUCCEEDED = succeed(RUNNING)
 FAILED = fail(RUNNING)
@@ -80,6 +85,7 @@ LEGAL: dict[Callable[[Generation], Generation], list[Generation]] = {
     trash: [SUCCEEDED, FAILED],
     restore: [TRASHED, TRASHED_FAILED],
     purge: [TRASHED, TRASHED_FAILED, PURGING],
+    tidy: [FAILED],
 }
 STATES = [PENDING, RUNNING, SUCCEEDED, FAILED, TRASHED, TRASHED_FAILED, PURGING]
 ILLEGAL = [(transition, state) for transition, legal in LEGAL.items() for state in STATES if state not in legal]
@@ -128,15 +134,24 @@ def test_success() -> None:
 
 
 def test_failure() -> None:
-    """A failure says why, and keeps the original."""
-    expected = {"status": Status.FAILED, "lease_until": None, "completed_at": NOW, "failure": FAILURE}
-
-    assert changes(RUNNING, FAILED) == expected
+    """A failure says why, keeps the original, and is to be cleared up after."""
+    assert changes(RUNNING, FAILED) == {
+        "status": Status.FAILED,
+        "lease_until": None,
+        "completed_at": NOW,
+        "failure": FAILURE,
+        "untidy_since": NOW,
+    }
 
 
 def test_failure_without_its_original() -> None:
     """A failure whose photo was never stored does not refer to it."""
     assert PENDING.failed(FAILURE, at=NOW, original_stored=False).original is None
+
+
+def test_tidying() -> None:
+    """Whoever has cleared up says so; of two that did, one does."""
+    assert changes(FAILED, FAILED.tidied()) == {"fence": 2, "untidy_since": None}
 
 
 def test_trash_and_back() -> None:
@@ -165,6 +180,7 @@ def test_purge() -> None:
         (FAILED, {"generated": IMAGE}, "has a picture and a thumbnail"),
         (FAILED, {"failure": None}, "has a failure once it failed"),
         (SUCCEEDED, {"failure": FAILURE}, "has a failure once it failed"),
+        (SUCCEEDED, {"untidy_since": NOW}, "is untidy only where it failed"),
         (RUNNING, {"deleted_at": NOW}, "is deleted only once finished"),
         (SUCCEEDED, {"purging": True}, "is purged only from the trash"),
     ],

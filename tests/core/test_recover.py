@@ -60,7 +60,7 @@ async def test_pending_past_its_lease() -> None:
 
 @on_virtual_time
 async def test_taken_over_by_a_process_that_died() -> None:
-    """What was taken over and never run is refunded when its time is over; nothing of its photo is kept."""
+    """What was taken over and never run is refunded when its time is over; nothing of its photo is kept in the end."""
     house = House()
     generation = await house.submit()
     await asyncio.sleep(20)
@@ -72,8 +72,10 @@ async def test_taken_over_by_a_process_that_died() -> None:
     failed = await house.row(generation.id)
     assert failed.failure is not None
     assert (failed.failure.reason, failed.original) == (Reason.INTERRUPTED, None)
-    assert house.blobs.blobs == {}
     assert await house.amounts() == [3, -1, 1]
+    await asyncio.sleep(120)
+    assert await house.recover.sweep() == Swept(tidied=1)
+    assert house.blobs.blobs == {}
 
 
 @on_virtual_time
@@ -131,10 +133,70 @@ async def test_pictures_of_an_abandoned_drawing() -> None:
     running = await abandoned_while_running(house)
     await house.blobs.put(running.blob_prefix + "generated", b"half", media_type="image/png")
     await asyncio.sleep(90)
+    assert await house.recover.sweep() == Swept(refunded=1)
 
-    await house.recover.sweep()
+    await asyncio.sleep(119)
+    assert await house.recover.sweep() == NOTHING
+    await house.blobs.put(running.blob_prefix + "thumbnail", b"late", media_type="image/jpeg")
+    await asyncio.sleep(1)
 
+    assert [await house.recover.sweep() for _ in range(2)] == [Swept(tidied=1), NOTHING]
     assert await house.pictures_of(running.id) == ["original"]
+    assert (await house.row(running.id)).untidy_since is None
+
+
+@on_virtual_time
+async def test_clearing_up_that_the_storage_hinders() -> None:
+    """What cannot be removed now is removed by the next sweep."""
+    house = House(store=BrokenStore(), blobs=(blobs := BrokenBlobs()))
+    running = await abandoned_while_running(house)
+    await blobs.put(running.blob_prefix + "generated", b"half", media_type="image/png")
+    await asyncio.sleep(90)
+    await house.recover.sweep()
+    await asyncio.sleep(120)
+
+    blobs.refused = {"delete generated"}
+    assert await house.recover.sweep() == NOTHING
+    blobs.refused = {"keys"}
+    assert await house.recover.sweep() == NOTHING
+    blobs.refused = set()
+    assert await house.recover.sweep() == Swept(tidied=1)
+    assert await house.pictures_of(running.id) == ["original"]
+
+
+@on_virtual_time
+async def test_refunds_do_not_wait_for_the_storage() -> None:
+    """A blob store that hangs keeps a sweep from erasing, and nobody from a refund."""
+    limits = Limits(undo_delete_s=0)
+    house = House(store=BrokenStore(), blobs=(blobs := BrokenBlobs()), limits=limits)
+    deleted = await house.make()
+    await house.gallery.delete("ann", deleted.id)
+    running = await abandoned_while_running(house)
+    blobs.delays_s = dict.fromkeys(("keys", "delete original", "delete generated", "delete thumbnail"), 10_000)
+    erasing = asyncio.ensure_future(house.recover.tidy())
+    await asyncio.sleep(90)
+
+    assert await house.recover.settle() == Swept(refunded=1)
+    assert (await house.row(running.id)).status is Status.FAILED
+    assert not erasing.done()
+    assert (await erasing).purged == 1
+
+
+@on_virtual_time
+async def test_failed_and_deleted_at_once() -> None:
+    """The row of a failure that its user deletes stays as long as somebody may still store something for it."""
+    house = House(store=BrokenStore(), limits=Limits(undo_delete_s=0))
+    running = await abandoned_while_running(house)
+    await asyncio.sleep(90)
+    await house.recover.sweep()
+    await house.gallery.delete("ann", running.id)
+    await asyncio.sleep(119)
+    assert await house.recover.sweep() == NOTHING
+    await house.blobs.put(running.blob_prefix + "generated", b"late", media_type="image/png")
+    await asyncio.sleep(1)
+
+    assert await house.recover.sweep() == Swept(purged=1)
+    assert (await house.stored(running.id), house.blobs.blobs) == (None, {})
 
 
 @on_virtual_time

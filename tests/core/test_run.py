@@ -450,7 +450,7 @@ async def test_refund_that_is_reported_as_failed() -> None:
 
 @on_virtual_time
 async def test_settling_that_fails_for_good() -> None:
-    """An end that can never be committed is left to the sweep, which refunds and removes the picture."""
+    """An end that can never be committed is left to the sweeps, which refund and then remove the picture."""
     house = House(store=(store := BrokenStore()), model=MemoryImageModel(delay_s=1))
     submitted = await house.submit()
     run = asyncio.ensure_future(house.generate.run(submitted.id))
@@ -464,6 +464,8 @@ async def test_settling_that_fails_for_good() -> None:
     await asyncio.sleep(90)
     await house.sweep()
     assert reason_of(await house.row(submitted.id)) is Reason.INTERRUPTED
+    await asyncio.sleep(120)
+    await house.sweep()
     assert await house.pictures_of(submitted.id) == ["original"]
     assert await house.amounts() == [3, -1, 1]
 
@@ -588,7 +590,7 @@ async def test_photo_that_goes_while_it_is_drawn() -> None:
 @on_virtual_time
 async def test_success_of_what_is_erased() -> None:
     """A process that slept while its generation was refunded, deleted and erased leaves nothing behind."""
-    limits = Limits(lease_margin_s=1, undo_delete_s=0)
+    limits = Limits(lease_margin_s=1, late_write_s=1, undo_delete_s=0)
     house = House(limits=limits, store=(store := BrokenStore()), model=MemoryImageModel(delay_s=58))
     submitted = await house.submit()
     run = asyncio.ensure_future(house.generate.run(submitted.id))
@@ -597,6 +599,7 @@ async def test_success_of_what_is_erased() -> None:
     await asyncio.sleep(7)
     await house.sweep()
     await house.gallery.delete("ann", submitted.id)
+    await asyncio.sleep(1)
     await house.sweep()
 
     with pytest.raises(NotFound):

@@ -47,6 +47,7 @@ def test_results_for_programs(plushify: Shell, photo: Path, tmp_path: Path) -> N
     assert json.loads(plushify("sweep", "--json")[1]) == {
         "refunded": 0,
         "erased": 0,
+        "tidied": 0,
         "finished": 0,
         "expired": 0,
     }

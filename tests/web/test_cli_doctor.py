@@ -79,7 +79,7 @@ def test_what_can_be_mended_is(plushify: Shell, house: str, damage: Statement, t
 
     exit_code, (swept, balance, blob, end) = lines(plushify, "--repair")
     assert (exit_code, end) == (0, summary(mended=2))
-    assert swept == {"type": "sweep", "refunded": 0, "erased": 0, "finished": 0, "expired": 0}
+    assert swept == {"type": "sweep", "refunded": 0, "erased": 0, "tidied": 0, "finished": 0, "expired": 0}
     assert (balance["disagreement"], balance["repaired"]) == ("balance_differs_from_entries", True)
     assert (blob["disagreement"], blob["repaired"]) == ("blob_without_row", True)
     assert plushify.json("credits", "show", ME)["balance"] == 2

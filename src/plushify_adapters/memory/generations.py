@@ -64,6 +64,14 @@ class MemoryGenerations(Repository, ports.Generations):
         ]
         return [found for _, _, found in sorted(overdue, key=lambda row: row[:2])[:limit]]
 
+    async def untidy(self, since_before: datetime, *, limit: int) -> Sequence[Generation]:
+        untidy = [
+            (found.untidy_since, found.id, found)
+            for found in self._tables.generations.values()
+            if found.untidy_since is not None and found.untidy_since <= since_before and found.deleted_at is None
+        ]
+        return [found for _, _, found in sorted(untidy, key=lambda row: row[:2])[:limit]]
+
     async def expired_trash(self, deleted_before: datetime, *, limit: int) -> Sequence[Generation]:
         expired = [
             (found.deleted_at, found.id, found)

@@ -83,6 +83,11 @@ class SqlGenerations(Repository, ports.Generations):
         """Those whose lease is over, longest first, and locked."""
         return await self._claim(COLUMNS.lease_until <= now, COLUMNS.lease_until, limit)
 
+    async def untidy(self, since_before: datetime, *, limit: int) -> Sequence[Generation]:
+        """Those that may have blobs they do not name, longest first, and locked."""
+        untidy = and_(COLUMNS.untidy_since <= since_before, COLUMNS.deleted_at.is_(None))
+        return await self._claim(untidy, COLUMNS.untidy_since, limit)
+
     async def expired_trash(self, deleted_before: datetime, *, limit: int) -> Sequence[Generation]:
         """Those deleted long enough ago, longest first, and locked."""
         return await self._claim(COLUMNS.deleted_at <= deleted_before, COLUMNS.deleted_at, limit)

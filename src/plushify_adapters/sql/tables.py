@@ -62,11 +62,13 @@ GENERATIONS = Table(
     Column("placeholder", Text),
     Column("failure", JsonStruct(Failure)),
     Column("completed_at", UtcDateTime),
+    Column("untidy_since", UtcDateTime),
     Column("deleted_at", UtcDateTime),
     Column("purging", Boolean, nullable=False),
     UniqueConstraint("user_id", "idempotency_key"),
 )
 _partial_index(GENERATIONS, "gallery", "user_id", "id", where="deleted_at IS NULL")
+_partial_index(GENERATIONS, "untidy", "untidy_since", "id", where="untidy_since IS NOT NULL")
 _partial_index(GENERATIONS, "trash", "deleted_at", "id", where="deleted_at IS NOT NULL")
 # A generation has a lease while it is unfinished, and only then: these two stay as small as the work in flight.
 _partial_index(GENERATIONS, "leases", "lease_until", "id", where="lease_until IS NOT NULL")

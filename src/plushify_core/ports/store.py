@@ -75,6 +75,11 @@ class Generations(Protocol):
         another open transaction holds are left out, where the technology can tell."""
         ...
 
+    async def untidy(self, since_before: datetime, *, limit: int) -> Sequence[Generation]:
+        """Up to `limit` that are untidy since that time or longer and not in the trash, likewise, the longest
+        first."""
+        ...
+
     async def expired_trash(self, deleted_before: datetime, *, limit: int) -> Sequence[Generation]:
         """Up to `limit` that were deleted at or before that time, likewise, the longest deleted first."""
         ...

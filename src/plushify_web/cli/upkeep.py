@@ -86,16 +86,16 @@ async def _compare(container: "Container", report: "Report", *, repair: bool) ->
 
 
 async def _settle(container: "Container") -> dict[str, int]:
-    """Sweep until nothing is left to do; how many generations were refunded, erased and finished, and of how many
-    users credits expired."""
-    done = {"refunded": 0, "erased": 0, "finished": 0, "expired": 0}
+    """Sweep until nothing is left to do; how many generations were refunded, erased, cleared up after and finished, and
+    of how many users credits expired."""
+    done = {"refunded": 0, "erased": 0, "tidied": 0, "finished": 0, "expired": 0}
     while True:
         swept = await container.recover().sweep()
         for generation_id in swept.to_run:
             await container.generate().run(generation_id)
         if swept.to_run:
             await container.generate().tidied()
-        batch = (swept.refunded, swept.purged, len(swept.to_run), swept.expired)
+        batch = (swept.refunded, swept.purged, swept.tidied, len(swept.to_run), swept.expired)
         if not any(batch):
             return done
         for what, count in zip(done, batch, strict=True):
@@ -103,5 +103,5 @@ async def _settle(container: "Container") -> dict[str, int]:
 
 
 def _told(done: dict[str, int]) -> str:
-    generations = ", ".join(f"{done[what]} {what}" for what in ("refunded", "erased", "finished"))
+    generations = ", ".join(f"{done[what]} {what}" for what in ("refunded", "erased", "tidied", "finished"))
     return f"Generations: {generations}. Users whose credits expired: {done['expired']}."

@@ -63,10 +63,10 @@ def succeeded(user_id: str = "ann", **changes: Any) -> Generation:
     )
 
 
-def failed(user_id: str = "ann", **changes: Any) -> Generation:
+def failed(user_id: str = "ann", *, at: datetime = NOW + 9 * SECOND, **changes: Any) -> Generation:
     """One without."""
     failure = Failure(code=Code.GENERATION_FAILED, reason=Reason.CONTENT_POLICY, retryable=False)
-    return running(user_id, **changes).failed(failure, at=NOW + 9 * SECOND, original_stored=False)
+    return running(user_id, **changes).failed(failure, at=at, original_stored=False)
 
 
 def trashed(user_id: str = "ann", *, at: datetime = NOW + 10 * SECOND, **changes: Any) -> Generation:

@@ -1,4 +1,4 @@
-"""What sweeps ask for: generations past their lease, and trash past its window."""
+"""What sweeps ask for: generations past their lease, trash past its window, and failures to clear up after."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -21,7 +21,7 @@ def _ids(generations: Sequence[Generation]) -> list[UUID]:
 
 
 class SweepsContract(StoreSuite):
-    """`Generations.abandoned` and `expired_trash`."""
+    """`Generations.abandoned`, `expired_trash` and `untidy`."""
 
     async def test_finds_the_abandoned(self, store: Store) -> None:
         """Pending and running generations are abandoned from the moment their lease is over, of any user."""
@@ -85,3 +85,32 @@ class SweepsContract(StoreSuite):
 
         removed = [found for purge in await in_parallel(purge() for _ in range(5)) for found in purge]
         assert _ids(removed) == _ids(deleted)
+
+    async def test_finds_the_untidy(self, store: Store) -> None:
+        """What failed at or before a time and was not tidied since is found, the longest ago first, unless deleted."""
+        third, first, second = (failed(at=NOW + seconds * SECOND) for seconds in (30, 10, 20))
+        later = failed(at=NOW + 30 * SECOND + SECOND / 1_000_000)
+        tidy, deleted = failed(at=NOW).tidied(), failed(at=NOW).trashed(at=NOW)
+        await _add(store, [third, first, second, later, tidy, deleted, succeeded(), pending(), running()])
+        async with store.begin() as tx:
+            until = NOW + 30 * SECOND
+            assert await tx.generations.untidy(until, limit=10) == [first, second, third]
+            assert await tx.generations.untidy(until, limit=2) == [first, second]
+            assert await tx.generations.untidy(NOW, limit=10) == []
+
+    async def test_gives_each_untidy_one_to_one_sweep(self, store: Store) -> None:
+        """Of parallel sweeps in batches, each generation is tidied by exactly one, and none is left."""
+        left_behind = [failed() for _ in range(30)]
+        await _add(store, left_behind)
+
+        async def tidy() -> list[Generation]:
+            tidied: list[Generation] = []
+            while True:
+                async with store.begin() as tx:
+                    batch = await tx.generations.untidy(NOW + 60 * SECOND, limit=4)
+                    tidied += [found for found in batch if await tx.generations.replace(found, found.tidied())]
+                if not batch:
+                    return tidied
+
+        tidied = [found for tidy in await in_parallel(tidy() for _ in range(5)) for found in tidy]
+        assert _ids(tidied) == _ids(left_behind)
