@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from uuid import UUID
 
@@ -16,7 +16,7 @@ POLL_S = 0.5
 """How often the store is asked for a generation that another process runs."""
 
 TIDY_S = 5.0
-"""How long a shutdown waits for work that ignores its cancellation; the sweep removes what it may still store."""
+"""How long a shutdown waits for work that ignores its cancellation. A sweep removes what it may still store."""
 
 FIRST_GUESS_S = 10.0
 """How long a generation runs, as far as a process knows that has not seen one; or a quarter of the time it may take."""
@@ -70,12 +70,16 @@ class Runner:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Sweep while the block lasts; at its end, bring every running generation to an end."""
-        jobs = {asyncio.create_task(self._sweep_forever()), asyncio.create_task(self._drain())}
+        settling = asyncio.create_task(self._again_and_again(self.sweep))
+        tidying = asyncio.create_task(self._again_and_again(self.tidy))
+        draining = asyncio.create_task(self._drain())
         try:
             yield
         finally:
             self.stop()
-            await asyncio.wait(jobs)
+            tidying.cancel()  # at any point: the next one goes on
+            await asyncio.wait({settling, draining})
+            await asyncio.wait({tidying}, timeout=TIDY_S)
 
     def stop(self) -> None:
         """Begin no generation any more, and bring those that run to an end."""
@@ -137,10 +141,16 @@ class Runner:
                 await self._pause(min(POLL_S, left_s))
 
     async def sweep(self) -> None:
-        """One sweep; what it took over is run here. It is never refused, for nobody would come back with it."""
-        swept = await self._recover.sweep()
+        """Settle what dead processes left behind; what that took over is run here. It is never refused, for nobody
+        would come back with it."""
+        swept = await self._recover.settle()
         for generation_id in swept.to_run:
             self.start(generation_id)
+
+    async def tidy(self) -> None:
+        """Remove the blobs of what was deleted, and what was stored in vain. It is no part of `sweep`, so that no
+        refund waits for a blob store that does not answer."""
+        await self._recover.tidy()
 
     async def _run(self, generation_id: UUID, user_id: str) -> None:
         loop = asyncio.get_running_loop()
@@ -189,12 +199,12 @@ class Runner:
         except TimeoutError:
             log.warning("gave up waiting for an image model that does not stop")
 
-    async def _sweep_forever(self) -> None:
+    async def _again_and_again(self, job: Callable[[], Awaitable[None]]) -> None:
         while not self._stopping.is_set():
             try:
-                await self.sweep()
+                await job()
             except Exception:
-                log.exception("the sweep failed, the next one follows in %g s", self._sweep_interval_s)
+                log.exception("the %s failed, the next one follows in %g s", job.__name__, self._sweep_interval_s)
             await self._pause(self._sweep_interval_s)
 
     async def _pause(self, seconds: float) -> None:

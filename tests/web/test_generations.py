@@ -329,7 +329,7 @@ class TestWhenTheUndoWindowIsOver:
         late = await client.post(f"{url}/restore")
         assert (late.status_code, late.json()["reason"]) == (422, "undo_window_over")
 
-        await container.runner().sweep()
+        await container.runner().tidy()
         blobs: MemoryBlobStore = container.blobs()
         assert blobs.blobs == {}
         assert (await client.post(f"{url}/restore")).status_code == 404

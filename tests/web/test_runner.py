@@ -1,6 +1,7 @@
 """Generations that outlive requests, and what a shutdown and a dead process leave."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 from uuid import UUID
@@ -9,7 +10,7 @@ import pytest
 from dependency_injector import providers
 
 from plushify_adapters.memory import MemoryImageModel
-from plushify_core import Generation, Status
+from plushify_core import Generation, Status, Swept
 from plushify_core.ports import ModelRequest
 from plushify_web.container import Container
 from plushify_web.settings import Settings
@@ -92,9 +93,8 @@ async def test_a_sweep_runs_what_was_never_begun(container: Container) -> None:
     assert generation.status is Status.SUCCEEDED
 
 
-async def test_it_sweeps_again_after_a_sweep_that_failed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.parametrize("job", ["settle", "tidy"])
+async def test_it_sweeps_again_after_a_sweep_that_failed(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep that fails is told to the log, and the next one comes all the same."""
     sweeps = 0
     twice = asyncio.Event()
@@ -107,9 +107,34 @@ async def test_it_sweeps_again_after_a_sweep_that_failed(
         raise OSError("the database is away")
 
     container = make_container(Settings(sweep_interval_s=0))
-    monkeypatch.setattr(container.recover(), "sweep", failing)
+    monkeypatch.setattr(container.recover(), job, failing)
     async with container.runner().running():
         await twice.wait()
+
+
+async def test_a_storage_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds up neither the next sweep, which refunds, nor a shutdown, whether or not it can be told to stop."""
+    hanging, refunding, answering = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def settle() -> Swept:
+        if hanging.is_set():
+            refunding.set()
+        return Swept()
+
+    async def tidy() -> Swept:
+        hanging.set()
+        while not answering.is_set():
+            with suppress(asyncio.CancelledError):
+                await answering.wait()
+        return Swept()
+
+    container = make_container(Settings(sweep_interval_s=0))
+    monkeypatch.setattr(container.recover(), "settle", settle)
+    monkeypatch.setattr(container.recover(), "tidy", tidy)
+    monkeypatch.setattr("plushify_web.runner.TIDY_S", 0.001)
+    async with container.runner().running():
+        await refunding.wait()
+    answering.set()
 
 
 async def test_waiting_for_another_process(container: Container) -> None:
