@@ -67,18 +67,14 @@ def unsettled(books: Books) -> Iterator[str]:
     for generation in books.generations.values():
         if not generation.finished:
             yield f"{_name(generation)} is still {generation.status}"
-        elif generation.purging:
+            continue
+        if generation.purging:
             yield f"{_name(generation)} is still being purged"
-
-
-def leftovers(books: Books) -> Iterator[str]:
-    """Blobs in the folder of a finished row that does not name them: crashes leave some, nothing else may."""
-    for generation in books.generations.values():
-        if generation.finished and not generation.purging:
-            named = generation.blob_keys
-            for key in books.blobs:
-                if key.startswith(generation.blob_prefix) and key not in named:
-                    yield f"{_name(generation)} is {generation.status} and does not name {key.rpartition('/')[2]}"
+        if generation.untidy_since is not None and generation.deleted_at is None:
+            yield f"{_name(generation)} has failed, and nobody has cleared up"
+        for key in books.blobs:
+            if key.startswith(generation.blob_prefix) and key not in generation.blob_keys:
+                yield f"{_name(generation)} is {generation.status} and does not name {key.rpartition('/')[2]}"
 
 
 def _balances(books: Books) -> Iterator[str]:

@@ -136,6 +136,7 @@ class Clients:
                     return await desk.generate.run(generation_id)
             case Kind.SWEEP:
                 await replica.runner.sweep()
+                await replica.runner.tidy()
             case Kind.DELETE:
                 for generation_id in self._chosen(operation):
                     await desk.gallery.delete(user, generation_id)

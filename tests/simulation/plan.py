@@ -7,6 +7,7 @@ import msgspec
 
 MAX_REPLICAS = 3
 MAX_OPERATIONS = 24
+MAX_SKEW_S = 10
 
 
 class Kind(StrEnum):
@@ -76,13 +77,21 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
     error_rate: float
     lost_answer_rate: float
     slow_rate: float
+    late_write_rate: float
     stubborn_rate: float
     bad_model_rate: float
     slow_model_rate: float
 
 
 CALM = Weather(
-    cut_rate=0, error_rate=0, lost_answer_rate=0, slow_rate=0, stubborn_rate=0, bad_model_rate=0, slow_model_rate=0
+    cut_rate=0,
+    error_rate=0,
+    lost_answer_rate=0,
+    slow_rate=0,
+    late_write_rate=0,
+    stubborn_rate=0,
+    bad_model_rate=0,
+    slow_model_rate=0,
 )
 
 
@@ -108,7 +117,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def draw(seed: int) -> Plan:
     """The world of this seed. Each kind of fault is absent from some worlds, so that none hides another.
 
-    In some worlds nothing fails, it only takes long: there, nothing may be left behind.
+    In some worlds nothing fails, it only takes long.
     """
     dice = random.Random(f"plan {seed}")
     replicas = dice.randint(1, MAX_REPLICAS)
@@ -120,13 +129,14 @@ def draw(seed: int) -> Plan:
 
     return Plan(
         seed=seed,
-        skews_s=tuple(dice.uniform(-10, 10) if dice.random() < 0.5 else 0.0 for _ in range(replicas)),
+        skews_s=tuple(dice.uniform(-MAX_SKEW_S, MAX_SKEW_S) if dice.random() < 0.5 else 0.0 for _ in range(replicas)),
         credits_expire=dice.random() < 0.3,
         weather=Weather(
             cut_rate=rate(0.001, 0.003, 0.01, breaks=True),
             error_rate=rate(0.003, 0.01, 0.05, breaks=True),
             lost_answer_rate=rate(0.01, 0.03, 0.1, breaks=True),
             slow_rate=0.05 if unbroken else rate(0.003, 0.01, 0.05),
+            late_write_rate=rate(0.05, 0.3),
             stubborn_rate=rate(0.3, 1.0),
             bad_model_rate=rate(0.1, 0.5),
             slow_model_rate=rate(0.1, 0.5),

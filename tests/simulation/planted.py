@@ -198,13 +198,32 @@ def replay_runs_before_the_photo(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Admission, "photo_trouble", no_trouble)
 
 
-def late_picture_stays(patch: pytest.MonkeyPatch) -> None:
-    """What was drawn in vain is not removed."""
+def failure_without_a_mark(patch: pytest.MonkeyPatch) -> None:
+    """What a failure left behind is removed by the process that failed, and by nobody if that dies."""
+    failed = Generation.failed
 
-    async def kept(self: Drawing) -> None:
-        return None
+    def unmarked(self: Generation, *args: Any, **kwargs: Any) -> Generation:
+        return msgspec.structs.replace(failed(self, *args, **kwargs), untidy_since=None)
 
-    patch.setattr(Drawing, "discard", kept)
+    patch.setattr(Generation, "failed", unmarked)
+
+
+def mark_removed_before_the_blobs(patch: pytest.MonkeyPatch) -> None:
+    """A failure counts as cleared up after, and then its blobs are removed."""
+    clear_up_after = RecoverUseCase._clear_up_after
+
+    async def cleared(self: RecoverUseCase, generation: Generation) -> bool:
+        async with self._store.begin() as tx:
+            if not await tx.generations.replace(generation, tidied := generation.tidied()):
+                return False
+        return await clear_up_after(self, tidied)
+
+    patch.setattr(RecoverUseCase, "_clear_up_after", cleared)
+
+
+def cleared_up_too_early(patch: pytest.MonkeyPatch) -> None:
+    """A failure is cleared up after at once, though something may still be stored for it."""
+    patch.setattr(Limits, "late_write", timedelta(0))
 
 
 def anybodys_generation(patch: pytest.MonkeyPatch) -> None:
@@ -258,6 +277,8 @@ PLANTED: tuple[Plant, ...] = (
     no_deadline,
     failed_commit_taken_at_its_word,
     replay_runs_before_the_photo,
-    late_picture_stays,
+    failure_without_a_mark,
+    mark_removed_before_the_blobs,
+    cleared_up_too_early,
     anybodys_generation,
 )

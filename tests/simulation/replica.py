@@ -31,12 +31,8 @@ NETWORK = "blobs.", "model.", "events.", "begin"
 SLOW_S = 5.0, 25.0, 130.0
 SLOW_TRANSACTION_S = 0.5, 3.0
 
-STUBBORN_S = 20.0
-"""How long a write goes on at most after its process has given it up.
-
-Shorter than the undo window: a storage that writes longer than that could write into the folder of a row that has
-been erased meanwhile, where only an audit finds it.
-"""
+LATE_WRITE_S = 90.0
+"""How long a write goes on at most, whatever becomes of its process: less than `late_write_s`, on every clock."""
 
 
 class Fault(Exception):
@@ -166,11 +162,12 @@ class Replica:
     async def before(self, call: str) -> None:
         """A call is about to take effect: later, or never."""
         passage = self._step()
-        await self._delay(call, passage)
-        if passage.meets(passage.weather.error_rate) and not call.startswith(RELIABLE):
-            self._journal.fault("error", passage.name, f"{self.name} cannot {call}")
-            raise Fault(call)
-        self._cut("before", call, passage)
+        on_its_way = await self._delay(call, passage)
+        if not on_its_way:
+            if passage.meets(passage.weather.error_rate) and not call.startswith(RELIABLE):
+                self._journal.fault("error", passage.name, f"{self.name} cannot {call}")
+                raise Fault(call)
+            self._cut("before", call, passage)
         acting.set(self)
 
     async def after(self, call: str) -> None:
@@ -189,20 +186,23 @@ class Replica:
         calm = self._journal.calm or name in self._muted
         return _Passage(name, CALM if calm else self._weather, scene.dice)
 
-    async def _delay(self, call: str, passage: "_Passage") -> None:
+    async def _delay(self, call: str, passage: "_Passage") -> bool:
+        """Whether the call takes effect whatever becomes of this process: the storage has it already."""
         network = call.startswith(NETWORK)
         delay_s = passage.dice.random() * 0.02 if network else 0.0
         slow_s = passage.dice.choice(SLOW_S if network else SLOW_TRANSACTION_S)
-        stubborn = passage.meets(passage.weather.stubborn_rate) and call.startswith("blobs.put")
-        if passage.meets(passage.weather.slow_rate):
-            delay_s = min(slow_s, STUBBORN_S) if stubborn else slow_s
-            kind = "stubborn write" if stubborn else "slow"
-            self._journal.fault(kind, passage.name, f"{call} of {self.name} takes {delay_s:g} s")
-        if stubborn:
+        if call.startswith("blobs.put") and passage.meets(passage.weather.late_write_rate):
+            delay_s = min(slow_s, LATE_WRITE_S)
+            self._journal.fault("late write", passage.name, f"{call} of {self.name} takes {delay_s:g} s")
             await _sleep_on(delay_s)
-        elif delay_s:
+            return True
+        if passage.meets(passage.weather.slow_rate):
+            delay_s = slow_s
+            self._journal.fault("slow", passage.name, f"{call} of {self.name} takes {delay_s:g} s")
+        if delay_s:
             await asyncio.sleep(delay_s)
         await self._thaw()
+        return False
 
     async def _thaw(self) -> None:
         left_s = self.thaws_at_s - asyncio.get_running_loop().time()

@@ -26,8 +26,8 @@ from tests.wires import Fuse, PowerCut, WiredStore, wired
 
 pytestmark = pytest.mark.anyio
 
-LONG_S = 100.0
-"""Longer than every lease, deadline and undo window."""
+LONG_S = 130.0
+"""Longer than every lease, deadline, undo window and late write."""
 
 
 class Case:

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from tests.simulation.__main__ import main
-from tests.simulation.plan import Kind, draw
-from tests.simulation.replica import LIMITS, STUBBORN_S
+from tests.simulation.plan import MAX_SKEW_S, Kind, draw
+from tests.simulation.replica import LATE_WRITE_S, LIMITS
 from tests.simulation.world import simulate
 
 SEEDS = range(100)
@@ -15,12 +15,12 @@ FAULTS = {
     "error",
     "freeze",
     "kill",
+    "late write",
     "lost answer",
     "power cut after",
     "power cut before",
     "redeploy",
     "slow",
-    "stubborn write",
 }
 
 
@@ -45,9 +45,10 @@ def test_plans_have_everything() -> None:
     assert drawn == set(Kind)
 
 
-def test_writes_end_before_rows_are_erased() -> None:
-    """The one thing that the worlds take for granted: no storage writes on for longer than an undo window."""
-    assert LIMITS.undo_delete_s > STUBBORN_S
+def test_late_writes_end() -> None:
+    """The one thing that the worlds take for granted: no storage writes on for longer than the limit says, whichever
+    two clocks it is measured by."""
+    assert LIMITS.late_write_s >= LATE_WRITE_S + 2 * MAX_SKEW_S
 
 
 def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
