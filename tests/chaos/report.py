@@ -28,11 +28,10 @@ def report(storm: Storm, verdict: Verdict) -> Iterator[str]:
         f"{max(photos.values(), default=0)} billed per generation at most"
     )
     found = Counter(finding.disagreement for finding in verdict.findings)
-    repaired = sum(finding.repaired for finding in verdict.findings)
     yield (
         f"  audit            {found[Disagreement.BALANCE]} balances wrong, {found[Disagreement.ENTRIES]} prices wrong, "
         f"{found[Disagreement.LEASE]} stranded leases, {found[Disagreement.BLOB_MISSING]} blobs missing, "
-        f"{found[Disagreement.BLOB_UNKNOWN]} orphans; {repaired} repaired"
+        f"{found[Disagreement.BLOB_UNKNOWN]} orphans"
     )
     yield f"  after a kill     {_settling([struck.seconds for struck in storm.struck])}"
     yield f"  violations       {len(verdict.violations)}"

@@ -14,7 +14,7 @@ from tests.chaos.plan import Kind
 from tests.chaos.replica import Replica
 from tests.emulators.process import OpenRouterEmulator
 
-LIMITS = Limits(timeout_s=6, pending_lease_s=2, lease_margin_s=2, undo_delete_s=3)
+LIMITS = Limits(timeout_s=6, pending_lease_s=2, lease_margin_s=2, late_write_s=15, undo_delete_s=3)
 """Short, so that what a kill leaves behind is settled while somebody watches."""
 
 Strike = Callable[[float], Awaitable[None]]
@@ -72,6 +72,7 @@ class Site:
             "PLUSHIFY_GENERATION_TIMEOUT_S": str(LIMITS.timeout_s),
             "PLUSHIFY_PENDING_LEASE_S": str(LIMITS.pending_lease_s),
             "PLUSHIFY_LEASE_MARGIN_S": str(LIMITS.lease_margin_s),
+            "PLUSHIFY_LATE_WRITE_S": str(LIMITS.late_write_s),
             "PLUSHIFY_UNDO_DELETE_S": str(LIMITS.undo_delete_s),
             "PLUSHIFY_FREE_CREDITS": str(self.free_credits),
             "PLUSHIFY_SWEEP_INTERVAL_S": "1",

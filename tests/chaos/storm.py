@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from plushify_core import Generation, Reason
 from tests.chaos.plan import KILLS, Fault, Kind, Plan
 from tests.chaos.replica import PLUSHIFY, Replica
-from tests.chaos.site import LIMITS, Site
+from tests.chaos.site import Site
 from tests.chaos.visitor import End, Request, Visitor
 
 log = logging.getLogger(__name__)
@@ -191,10 +191,11 @@ class Storm:
             left = [
                 generation
                 for generation in await self._all()
-                if not generation.finished or (generation.deleted_at and generation.deleted_at < now)
+                if not generation.finished
+                or generation.untidy_since is not None
+                or (generation.deleted_at and generation.deleted_at < now)
             ]
             if not left and not self._hit:
-                await asyncio.sleep(LIMITS.lease_margin_s)  # what was drawn in vain is removed behind the settling
                 return
             await asyncio.sleep(POLL_S)
         self.troubles += [f"generation {generation.id} does not settle: {generation.status}" for generation in left]

@@ -9,23 +9,19 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from plushify_adapters.images import VipsImageCodec
-from plushify_core import AuditUseCase, Billing, Disagreement, EntryKind, Finding, ModelCall, Outcome, Status
-from plushify_core.generation import generation_of
+from plushify_core import AuditUseCase, Billing, EntryKind, Finding, ModelCall, Outcome, Status
 from tests import books
 from tests.chaos.bill import Billed, by_photo, digest, read_bill
 from tests.chaos.site import LIMITS, Site
 from tests.chaos.storm import Storm
 from tests.chaos.visitor import End, Request, Visitor
 
-QUIET = msgspec.structs.replace(LIMITS, lease_margin_s=0.001)
+QUIET = msgspec.structs.replace(LIMITS, lease_margin_s=0.001, late_write_s=0.001)
 """The auditor leaves alone what ended a moment ago. Here nothing is on its way any more."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands, what the model billed, what the auditor found, and everything that is wrong.
-
-    `findings` are from before the auditor mended what it can.
-    """
+    """What stands, what the model billed, what the auditor found, and everything that is wrong."""
 
     books: books.Books
     bill: Sequence[Billed]
@@ -36,14 +32,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 async def judge(storm: Storm) -> Verdict:
     """Read everything there is, and compare it with everything that was promised."""
     site = storm.site
-    findings = await _audit(site, repair=True)
+    findings = await _audit(site)
     users = [visitor.id for visitor in storm.visitors]
     stands = await books.read(site.store, site.blobs, users)
     bill = read_bill(site.model)
     violations = [
         *storm.troubles,
-        *(_sentence(finding) for finding in findings if not _is_leftover(finding, stands)),
-        *(f"{_sentence(finding)}, after a repair" for finding in await _audit(site, repair=False)),
+        *(_sentence(finding) for finding in findings),
         *books.violations(stands),
         *books.unsettled(stands),
         *_grants(storm, stands),
@@ -55,26 +50,16 @@ async def judge(storm: Storm) -> Verdict:
     return Verdict(books=stands, bill=bill, findings=findings, violations=violations)
 
 
-async def _audit(site: Site, *, repair: bool) -> list[Finding]:
+async def _audit(site: Site) -> list[Finding]:
     """What `plushify doctor` finds."""
     auditor = AuditUseCase(
         store=site.store, blobs=site.blobs, clock=lambda: datetime.now(UTC), new_id=uuid7, limits=QUIET
     )
-    return [finding async for finding in auditor.findings(repair=repair)]
+    return [finding async for finding in auditor.findings()]
 
 
 def _sentence(finding: Finding) -> str:
     return f"{finding.disagreement}: {finding.subject}: {finding.detail}"
-
-
-def _is_leftover(finding: Finding, stands: books.Books) -> bool:
-    """Whether it is what docs/promises.md leaves to the auditor: a blob of a failed generation, which could not be
-    removed because the store, or the process that was about to, had gone."""
-    if finding.disagreement is not Disagreement.BLOB_UNKNOWN:
-        return False
-    owner = generation_of(finding.subject)
-    row = stands.generations.get(owner) if owner is not None else None
-    return row is not None and row.status is Status.FAILED
 
 
 def granted(stands: books.Books) -> int:
