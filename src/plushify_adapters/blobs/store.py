@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, closing
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ from plushify_core.ports import BlobStore, check_key
 T = TypeVar("T")
 
 KEYS_PER_STEP = 1000
+"""What a listing reads in one go in a thread. The listing of one generation takes a single step."""
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     # The older signatures, which it takes for addresses otherwise, are refused by the newer regions of AWS.
@@ -60,10 +60,17 @@ class FsspecBlobStore(BlobStore):
         folder = prefix.rpartition("/")[0]
         if folder:
             check_key(folder)
-        async with aclosing(self._steps(_batches(self._objects.keys(prefix)))) as batches:
-            async for batch in batches:
+        listing = self._objects.keys(prefix)
+        ended = False
+        try:
+            while not ended:
+                batch = await self._in_thread(lambda: list(islice(listing, KEYS_PER_STEP)))
+                ended = len(batch) < KEYS_PER_STEP
                 for key in batch:
                     yield key
+        finally:
+            if not ended:  # the folders it has open are closed in a thread, too
+                await self._in_thread(listing.close)
 
     async def url(self, key: str, *, expires_s: int, download_name: str | None = None) -> str | None:
         check_key(key)
@@ -93,9 +100,3 @@ class FsspecBlobStore(BlobStore):
                 waiting.exception()  # or asyncio would report that nobody asked for it
             raise asyncio.CancelledError
         return waiting.result()
-
-
-def _batches(keys: Generator[str, None, None]) -> Generator[list[str], None, None]:
-    with closing(keys):
-        while batch := list(islice(keys, KEYS_PER_STEP)):
-            yield batch

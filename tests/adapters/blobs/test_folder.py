@@ -3,9 +3,11 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -159,6 +161,51 @@ async def test_keys_come_in_steps(blobs: FsspecBlobStore, root: Path, monkeypatc
     assert len(read_folders) == 3  # the root, and those of the first step
 
     assert sorted([first] + [key async for key in listing]) == [f"{number}/blob" for number in range(9)]
+
+
+async def test_a_short_listing_is_one_step_in_a_thread(
+    blobs: FsspecBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever lists the few blobs of each of a million generations changes threads once for each."""
+    await put(blobs, "a/1")
+    await put(blobs, "a/2")
+    steps: list[object] = []
+    submit = ThreadPoolExecutor.submit
+
+    def recorded(*arguments: Any) -> Any:
+        steps.append(arguments)
+        return submit(*arguments)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", recorded)
+
+    assert await keys(blobs) == {"a/1", "a/2"}
+    assert len(steps) == 1
+
+
+async def test_a_listing_that_is_left_is_closed_in_a_thread(
+    blobs: FsspecBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who stops listing halfway leaves no folder open, and does not wait for the disk on the event loop."""
+    monkeypatch.setattr(store, "KEYS_PER_STEP", 1)
+    for key in ("1", "2", "3"):
+        await put(blobs, key)
+    closed_in: list[str] = []
+    listed = folder.Folder.keys
+
+    def recorded(objects: folder.Folder, prefix: str) -> Iterator[str]:
+        try:
+            yield from listed(objects, prefix)
+        finally:
+            closed_in.append(threading.current_thread().name)
+
+    monkeypatch.setattr(folder.Folder, "keys", recorded)
+
+    async with aclosing(cast("AsyncGenerator[str, None]", blobs.keys(""))) as listing:
+        await anext(listing)
+        assert closed_in == []
+
+    (thread,) = closed_in
+    assert thread.startswith("plushify-blobs")
 
 
 async def test_a_cancelled_put_ends_when_its_thread_has(
