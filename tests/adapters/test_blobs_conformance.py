@@ -1,24 +1,14 @@
 """Every blob store keeps the contract."""
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import s3fs
 
 from plushify_adapters.blobs import FsspecBlobStore
 from plushify_adapters.conformance import BlobStoreConformance
 from plushify_adapters.memory import MemoryBlobStore
-from tests.adapters.blobs.seaweed import S3Server, s3_server
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[S3Server]:
-    """A server with a bucket."""
-    with s3_server() as server:
-        s3fs.S3FileSystem(**server.options).mkdir("bucket")
-        yield server
+from tests.adapters.blobs.seaweed import S3Server
 
 
 class TestMemoryBlobStore(BlobStoreConformance):
@@ -46,3 +36,12 @@ class TestS3(BlobStoreConformance):
     def blobs(self, s3: S3Server) -> FsspecBlobStore:
         """An empty one."""
         return FsspecBlobStore(f"s3://bucket/{uuid.uuid4()}", options=s3.options)
+
+
+class TestAnyOtherFileSystem(BlobStoreConformance):
+    adapter = FsspecBlobStore
+
+    @pytest.fixture
+    def blobs(self) -> FsspecBlobStore:
+        """An empty one."""
+        return FsspecBlobStore(f"memory://{uuid.uuid4()}")

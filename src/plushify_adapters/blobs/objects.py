@@ -1,9 +1,7 @@
-"""Blobs as the objects of a remote store, by fsspec's synchronous API."""
+"""Blobs as the objects of any store that fsspec knows, by its synchronous API."""
 
 from collections.abc import Generator
 from contextlib import suppress
-from typing import Any
-from urllib.parse import quote
 
 from fsspec import AbstractFileSystem
 from fsspec.implementations.dirfs import DirFileSystem
@@ -28,8 +26,8 @@ class Objects:
         self._fs = DirFileSystem(path, fs)
 
     def write(self, key: str, data: bytes, *, media_type: str) -> None:
-        """Store an object."""
-        self._fs.pipe_file(key, data, **self._s3(ContentType=media_type))
+        """Store an object. fsspec has no common name for its media type: the row that refers to it has it."""
+        self._fs.pipe_file(key, data)
 
     def read(self, key: str) -> Generator[bytes, None, None]:
         """The object in chunks.
@@ -39,8 +37,8 @@ class Objects:
         """
         try:
             file = self._fs.open(key, "rb", block_size=BLOCK_BYTES)
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-            raise BlobMissing(key) from error
+        except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+            raise BlobMissing(key) from error  # each is what some file system says of a key above or below another
         with file:
             if getattr(file, "details", {}).get("type") == "directory":  # there are other keys below it
                 raise BlobMissing(key)
@@ -53,27 +51,19 @@ class Objects:
             self._fs.rm_file(key)
 
     def keys(self, prefix: str) -> Generator[str, None, None]:
-        """The keys that begin with `prefix`. fsspec lists a whole folder at once."""
+        """The keys that begin with `prefix`. fsspec holds the whole folder in memory."""
         folder = prefix.rpartition("/")[0]
         for key in self._fs.find(folder):
             if key.startswith(prefix) and is_key(key):  # some stores list their folders too
                 yield key
 
     def sign(self, key: str, *, expires_s: int, download_name: str | None) -> str | None:
-        """An address that serves the object for a time; None if the file system has none."""
-        headers = {}
-        if download_name is not None:
-            # The form for any name (RFC 6266 section 4.1, RFC 8187).
-            headers["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(download_name, safe='')}"
+        """An address that serves the object for a time, under no name of its own; None if there is none."""
         try:
-            url: str = self._fs.sign(key, expiration=expires_s, **self._s3(**headers))
+            url: str = self._fs.sign(key, expiration=expires_s)
         except NotImplementedError:
             return None
         return url
-
-    def _s3(self, **options: str) -> dict[str, Any]:
-        """Options that fsspec has no common name for, and only S3 is known to take."""
-        return options if "s3" in self._fs.fs.protocol else {}
 
 
 def is_key(name: str) -> bool:

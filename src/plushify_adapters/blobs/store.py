@@ -7,9 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from plushify_adapters.blobs.bucket import Bucket
 from plushify_adapters.blobs.folder import Folder
 from plushify_adapters.blobs.objects import Objects
 from plushify_core.ports import BlobStore, check_key
@@ -41,7 +43,7 @@ class FsspecBlobStore(BlobStore):
         defaults = DEFAULTS.get(url.partition("://")[0], {})
         # Another process may write too, so what a listing said a moment ago need not be true now.
         fs, path = url_to_fs(url, **{"use_listings_cache": False, **defaults, **(options or {})})
-        self._objects = Folder(Path(path)) if isinstance(fs, LocalFileSystem) else Objects(fs, path)
+        self._objects = _objects(fs, path)
         self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="plushify-blobs")
 
     async def put(self, key: str, data: bytes, *, media_type: str) -> None:
@@ -100,3 +102,11 @@ class FsspecBlobStore(BlobStore):
                 waiting.exception()  # or asyncio would report that nobody asked for it
             raise asyncio.CancelledError
         return waiting.result()
+
+
+def _objects(fs: AbstractFileSystem, path: str) -> Objects:
+    if isinstance(fs, LocalFileSystem):
+        return Folder(Path(path))
+    if "s3" in fs.protocol:
+        return Bucket(fs, path)
+    return Objects(fs, path)

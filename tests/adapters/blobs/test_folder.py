@@ -163,9 +163,7 @@ async def test_keys_come_in_steps(blobs: FsspecBlobStore, root: Path, monkeypatc
     assert sorted([first] + [key async for key in listing]) == [f"{number}/blob" for number in range(9)]
 
 
-async def test_a_short_listing_is_one_step_in_a_thread(
-    blobs: FsspecBlobStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_short_listing_is_one_step_in_a_thread(blobs: FsspecBlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever lists the few blobs of each of a million generations changes threads once for each."""
     await put(blobs, "a/1")
     await put(blobs, "a/2")
