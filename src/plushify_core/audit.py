@@ -5,6 +5,7 @@ system is just about to put right is no finding: unfinished generations may hold
 what ended a moment ago is left alone.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -90,8 +91,9 @@ class AuditUseCase:
             async with self._store.begin() as tx:
                 batch = await tx.audit.scan(after=after, limit=self._limits.audit_batch)
                 sums = await tx.audit.entry_sums([generation.id for generation in batch])
-            for generation in batch:
-                for check in (self._entries(generation, sums.get(generation.id, 0), repair), self._images(generation)):
+            async for generation, missing in self._with_missing_blobs(batch):
+                entries = sums.get(generation.id, 0)
+                for check in (self._entries(generation, entries, repair), self._images(generation, missing)):
                     async for finding in check:
                         yield finding
             if len(batch) < self._limits.audit_batch:
@@ -118,11 +120,23 @@ class AuditUseCase:
             repaired=mend,
         )
 
-    async def _images(self, generation: Generation) -> AsyncIterator[Finding]:
+    async def _with_missing_blobs(self, batch: Sequence[Generation]) -> AsyncIterator[tuple[Generation, list[str]]]:
+        """Each with the keys that it names and the blob store does not have."""
+        at_once = self._limits.audit_listings
+        for start in range(0, len(batch), at_once):
+            together = batch[start : start + at_once]
+            missing = await asyncio.gather(*map(self._missing_blobs, together))
+            for found in zip(together, missing, strict=True):
+                yield found
+
+    async def _missing_blobs(self, generation: Generation) -> list[str]:
         if not generation.finished or generation.purging:
-            return
-        present = {key async for key in self._blobs.keys(generation.blob_prefix)}
-        missing = [key for key in generation.blob_keys if key not in present]
+            return []
+        named = generation.blob_keys
+        present = {key async for key in self._blobs.keys(generation.blob_prefix) if key in named}
+        return [key for key in named if key not in present]
+
+    async def _images(self, generation: Generation, missing: Sequence[str]) -> AsyncIterator[Finding]:
         if missing and not await self._has_moved_on(generation):
             for key in missing:
                 yield Finding(disagreement=Disagreement.BLOB_MISSING, subject=key, detail="its row names it")

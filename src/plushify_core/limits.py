@@ -18,6 +18,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     takes that a process had begun for it.
     Nobody moves more than `max_posting_credits` at once, so that no database's integers overflow.
     Granted credits expire after `credits_expire_days`; None: never.
+    The audit has `audit_listings` listings of blobs under way at once: a remote store takes its time for each, and the
+    blob stores that ship do no more than so many things side by side.
     New generations are refused once the model calls of the day (UTC) have cost `daily_spend_nano_usd`; None: never.
     """
 
@@ -36,6 +38,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_page_items: int = 100
     sweep_batch: int = 100
     audit_batch: int = 500
+    audit_listings: int = 8
     daily_spend_nano_usd: int | None = None
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """The audit finds what disagrees, mends what is safe, and leaves a sound house alone."""
 
 import asyncio
+from datetime import timedelta
 
 import msgspec
 
@@ -17,6 +18,7 @@ from plushify_core import (
     Reason,
 )
 from plushify_core.drawing import NotDrawn
+from tests.broken import BrokenBlobs
 from tests.house import House
 from tests.virtual_time import on_virtual_time
 
@@ -65,6 +67,24 @@ async def test_it_reads_in_pages() -> None:
     await later()
     kinds = [finding.disagreement for finding in await audit(house)]
     assert kinds == [Disagreement.BLOB_MISSING] * 5 + [Disagreement.BLOB_UNKNOWN] * 5
+
+
+@on_virtual_time
+async def test_blobs_are_listed_side_by_side_a_few_at_once() -> None:
+    """As many listings as the limit says are under way together, and what they find comes in the order of the rows."""
+    blobs = BrokenBlobs()
+    house = House(blobs=blobs, limits=Limits(audit_listings=2, free_credits=10))
+    gone = [f"{(await house.make()).blob_prefix}original" for _ in range(5)]
+    for key in gone:
+        await blobs.delete(key)
+    blobs.delays_s["keys"] = 10
+
+    started = house.clock()
+    found = await audit(house)
+
+    assert [finding.subject for finding in found] == gone
+    rounds, of_everything = 3, 1  # five generations, two at once
+    assert house.clock() - started == timedelta(seconds=10 * (rounds + of_everything))
 
 
 @on_virtual_time
