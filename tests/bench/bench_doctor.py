@@ -1,7 +1,8 @@
 """How the memory of `plushify doctor` grows with the house: hardly at all, for it reads in pages.
 
 It examines N generations with a blob each, on SQLite and a folder, and then 4 N; the peak of an empty house is
-subtracted from both. `python -m tests.bench.bench_doctor --rows 250000` examines a million in the end. Linux only.
+subtracted from both. `python -m tests.bench.bench_doctor --rows 250000` examines a million in the end; with `--s3`,
+the blobs are on a real S3 server, which shares the machine. Linux only.
 """
 
 import argparse
@@ -12,10 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from fsspec.core import url_to_fs
+from s3fs import S3FileSystem
 from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,6 +31,7 @@ from plushify_core.errors import Code, Reason
 from plushify_core.generation import Failure, Generation
 from plushify_core.ledger import EntryKind
 from plushify_core.model_call import Outcome
+from tests.adapters.blobs.seaweed import s3_server
 
 ROWS = 5_000
 GROWTH = 4
@@ -33,6 +39,8 @@ ROWS_PER_USER = 10
 ROWS_PER_TRANSACTION = 2_000
 ROWS_PER_FAULT = 1_000
 """One of so many has lost its blob, so that there is something to find."""
+
+PHOTO = b"a photo"
 
 EXAMINE = """
 from pathlib import Path
@@ -44,22 +52,47 @@ finally:
 """
 
 
-async def fill(folder: Path, rows: int) -> None:
+class House(msgspec.Struct, frozen=True):
+    """Where everything is kept."""
+
+    folder: Path
+    storage_url: str
+    storage_options: dict[str, Any]
+
+
+@contextmanager
+def empty_house(*, s3: bool) -> Iterator[House]:
+    """One that lasts as long as the block."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if not s3:
+            yield House(folder, (folder / "blobs").as_uri(), {"auto_mkdir": True})
+            return
+        with s3_server() as server:
+            S3FileSystem(**server.options).mkdir("bucket")
+            yield House(folder, "s3://bucket/house", server.options)
+
+
+async def fill(house: House, rows: int) -> None:
     """Add so many failed generations, with their entries, calls and blobs."""
-    store = SqlStore(f"sqlite:///{folder / 'plushify.db'}")
+    store = SqlStore(f"sqlite:///{house.folder / 'plushify.db'}")
+    blobs, path = url_to_fs(house.storage_url, **house.storage_options)
     await migrate.upgrade(store.engine)
     for done in range(0, rows, ROWS_PER_TRANSACTION):
         async with store.engine.begin() as connection:
-            await add(connection, folder / "blobs", min(ROWS_PER_TRANSACTION, rows - done))
+            keys = await add(connection, min(ROWS_PER_TRANSACTION, rows - done))
+        del keys[::ROWS_PER_FAULT]
+        await asyncio.to_thread(blobs.pipe, {f"{path}/{key}": PHOTO for key in keys})
     await store.aclose()
 
 
-async def add(connection: AsyncConnection, blobs: Path, rows: int) -> None:
-    """Add those of one transaction."""
+async def add(connection: AsyncConnection, rows: int) -> list[str]:
+    """Add those of one transaction; the keys that they name."""
     failure = Failure(code=Code.GENERATION_FAILED, reason=Reason.CONTENT_POLICY, retryable=False)
     values: dict[Table, list[dict[str, Any]]] = {
         table: [] for table in (SUBSCRIPTIONS, GENERATIONS, LEDGER_ENTRIES, MODEL_CALLS)
     }
+    keys: list[str] = []
     for number in range(rows):
         if number % ROWS_PER_USER == 0:
             user = f"user-{os.urandom(8).hex()}"
@@ -72,13 +105,10 @@ async def add(connection: AsyncConnection, blobs: Path, rows: int) -> None:
             values[LEDGER_ENTRIES].append(msgspec.structs.asdict(posted))
         ended = msgspec.structs.asdict(model_call(made.id, user_id=user).ended(Outcome.FAILED, at=NOW + 9 * SECOND))
         values[MODEL_CALLS].append(ended | msgspec.structs.asdict(ended.pop("facts")))
-        assert made.original is not None
-        if number % ROWS_PER_FAULT:
-            file = blobs / made.original.key
-            file.parent.mkdir(parents=True)
-            file.write_bytes(b"a photo")
+        keys += made.blob_keys
     for table, found in values.items():
         await connection.execute(insert(table), found)
+    return keys
 
 
 def with_photo(generation: Generation) -> Generation:
@@ -87,14 +117,18 @@ def with_photo(generation: Generation) -> Generation:
     return msgspec.structs.replace(generation, original=photo)
 
 
-def examined(folder: Path, faults: int) -> tuple[float, float]:
+def examined(house: House, faults: int) -> tuple[float, float]:
     """The peak memory of a doctor, in MB, and the seconds it took."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("PLUSHIFY_")}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PLUSHIFY_")} | {
+        "PLUSHIFY_DATA_DIR": str(house.folder),
+        "PLUSHIFY_STORAGE_URL": house.storage_url,
+        "PLUSHIFY_STORAGE_OPTIONS": json.dumps(house.storage_options),
+        "MALLOC_ARENA_MAX": "1",  # with an arena per thread, the peak would depend on which thread did what
+    }
     started = time.perf_counter()
     doctor = subprocess.run(
         [sys.executable, "-c", EXAMINE],
-        # With an arena per thread, the peak would depend on which thread did what.
-        env={**environ, "PLUSHIFY_DATA_DIR": str(folder), "MALLOC_ARENA_MAX": "1"},
+        env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -107,18 +141,17 @@ def examined(folder: Path, faults: int) -> tuple[float, float]:
     return int(peak_kb) / 1000, seconds
 
 
-def main(rows: int = ROWS) -> None:
+def main(rows: int = ROWS, *, s3: bool = False) -> None:
     """Print the ratio."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        asyncio.run(fill(folder, 0))
-        empty_mb, _ = examined(folder, 0)
-        asyncio.run(fill(folder, rows))
-        mb, _ = examined(folder, faults_in(rows))
-        asyncio.run(fill(folder, (GROWTH - 1) * rows))
-        more_mb, seconds = examined(folder, faults_in(rows) + faults_in((GROWTH - 1) * rows))
+    with empty_house(s3=s3) as house:
+        asyncio.run(fill(house, 0))
+        empty_mb, _ = examined(house, 0)
+        asyncio.run(fill(house, rows))
+        mb, _ = examined(house, faults_in(rows))
+        asyncio.run(fill(house, (GROWTH - 1) * rows))
+        more_mb, seconds = examined(house, faults_in(rows) + faults_in((GROWTH - 1) * rows))
     print(
-        f"doctor, peak memory above that of an empty house ({empty_mb:.0f} MB): "
+        f"doctor on {'S3' if s3 else 'a folder'}, peak memory above that of an empty house ({empty_mb:.0f} MB): "
         f"{(more_mb - empty_mb) / (mb - empty_mb):.2f} times as much for {GROWTH} times the rows and blobs "
         f"({mb - empty_mb:.1f} MB for {rows}, {more_mb - empty_mb:.1f} MB for {GROWTH * rows}, "
         f"{GROWTH * rows / seconds:.0f}/s)"
@@ -134,4 +167,6 @@ def faults_in(rows: int) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS)
-    main(parser.parse_args().rows)
+    parser.add_argument("--s3", action="store_true")
+    options = parser.parse_args()
+    main(options.rows, s3=options.s3)
