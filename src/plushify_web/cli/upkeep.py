@@ -23,7 +23,7 @@ def migrate() -> None:
 
 
 def sweep(as_json: Json = False) -> None:
-    """Settle what dead processes left behind, and erase what was deleted. Servers do so by themselves."""
+    """Settle what dead processes left behind, and remove what nobody needs. Servers do so by themselves."""
     done = run(_settle)
     if as_json:
         print_json(done)
