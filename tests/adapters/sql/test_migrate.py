@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, insert, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from plushify_adapters.conformance.store.entities import NOW, SECOND, failed, succeeded
 from plushify_adapters.sql import migrate
 from plushify_adapters.sql.engine import create_engine
-from plushify_adapters.sql.tables import METADATA
+from plushify_adapters.sql.store import SqlTransaction
+from plushify_adapters.sql.tables import GENERATIONS, METADATA
+from plushify_core import Status
 
 pytestmark = pytest.mark.anyio
 
@@ -99,3 +103,18 @@ async def test_leaves_no_half_done_migration(engine: AsyncEngine) -> None:
         await migrate.upgrade(engine)
     async with engine.begin() as connection:
         assert await connection.run_sync(tables) == {"model_calls"}
+
+
+async def test_failures_from_before_are_untidy(engine: AsyncEngine) -> None:
+    """Nobody has cleared up after what failed under an older version; the sweeps of this one will."""
+    await migrate.upgrade(engine, "0001")
+    async with engine.begin() as connection:
+        for generation in (failed(), succeeded()):
+            row = msgspec.structs.asdict(generation)
+            del row["untidy_since"]
+            await connection.execute(insert(GENERATIONS).values(row))
+    await migrate.upgrade(engine)
+
+    async with engine.begin() as connection:
+        (untidy,) = await SqlTransaction(connection).generations.untidy(NOW + 60 * SECOND, limit=10)
+    assert (untidy.status, untidy.untidy_since) == (Status.FAILED, untidy.completed_at)
