@@ -1,6 +1,7 @@
 """What only a store on SQL can be asked."""
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -171,22 +172,28 @@ class TestOnPostgres:
     async def test_survives_the_loss_of_its_connections(self, store: SqlStore) -> None:
         """A connection that died in the pool is replaced unseen; one that dies in a transaction rolls it back."""
         await open_account(store, 3)
-        operator = SqlStore(store.engine.url)
+        async with aclosing(SqlStore(store.engine.url)) as operator:
 
-        async def cut_all_others() -> None:
-            async with operator.engine.begin() as connection:
-                others = "datname = current_database() AND pid <> pg_backend_pid()"
-                await connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+            async def cut_all_others() -> None:
+                async with operator.engine.begin() as connection:
+                    others = "datname = current_database() AND pid <> pg_backend_pid()"
+                    terminate = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"
+                    await connection.execute(text(terminate))
 
-        async def consume_twice() -> None:
-            async with store.begin() as tx:
-                await tx.credits.post(entry(-1))
-                await cut_all_others()
-                await tx.credits.post(entry(-1))
+            async def consume_twice() -> None:
+                async with store.begin() as tx:
+                    await tx.credits.post(entry(-1))
+                    await cut_all_others()
+                    await tx.credits.post(entry(-1))
 
-        await cut_all_others()
-        assert await balance_of(store) == 3
-        with pytest.raises(DBAPIError):
-            await consume_twice()
-        assert await balance_of(store) == 3
-        await operator.aclose()
+            gone = asyncio.Event()
+            async with store.engine.connect() as connection:
+                driver = (await connection.get_raw_connection()).driver_connection
+                assert driver is not None
+                driver.add_termination_listener(lambda _: gone.set())
+            await cut_all_others()
+            await gone.wait()
+            assert await balance_of(store) == 3
+            with pytest.raises(DBAPIError):
+                await consume_twice()
+            assert await balance_of(store) == 3
