@@ -15,7 +15,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     be settled `lease_margin_s` after its deadline: the margin covers the time to settle and the difference
     between the clocks of two machines. What was deleted can be restored for `undo_delete_s`.
     What a failed generation left in the blob store is looked for `late_write_s` after its end: longer than any write
-    takes that a process had begun for it.
+    takes that a process had begun for it, and the difference between the clocks of two machines.
     Nobody moves more than `max_posting_credits` at once, so that no database's integers overflow.
     Granted credits expire after `credits_expire_days`; None: never.
     The audit has `audit_listings` listings of blobs under way at once: a remote store takes its time for each, and the

@@ -77,8 +77,10 @@ class Runner:
             yield
         finally:
             self.stop()
-            tidying.cancel()  # at any point: the next one goes on
             await asyncio.wait({settling, draining})
+            # Cancelled last, and only if it hangs: a statement that is cancelled may leave SQLite locked for a while.
+            await asyncio.wait({tidying}, timeout=TIDY_S)
+            tidying.cancel()
             await asyncio.wait({tidying}, timeout=TIDY_S)
 
     def stop(self) -> None:

@@ -113,7 +113,7 @@ async def test_it_sweeps_again_after_a_sweep_that_failed(job: str, monkeypatch: 
 
 
 async def test_a_storage_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It holds up neither the next sweep, which refunds, nor a shutdown, whether or not it can be told to stop."""
+    """It holds up neither the next sweep, which refunds, nor the end of the runner, though it does not stop."""
     hanging, refunding, answering = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def settle() -> Swept:
