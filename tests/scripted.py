@@ -10,7 +10,7 @@ import msgspec
 from plushify_adapters.memory import MemoryImageModel
 from plushify_core import Billing, ModelError, ModelFacts, Reason
 from plushify_core.ports import ModelRequest, ModelResult
-from tests.wires import last_read
+from tests.gates import last_read
 
 PRICE_NANO_USD = 39_000_000
 MODEL_ERRORS = {

@@ -15,8 +15,8 @@ from typing import TypeVar
 import msgspec
 import pyvips
 
-from plushify_core.errors import InvalidInput, Reason
-from plushify_core.ports import ImageCodec, Photo, Picture
+from plushify_core.domain.errors import InvalidInput, Reason
+from plushify_core.ports import EncodedImage, ImageCodec, Picture
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class VipsImageCodec(ImageCodec):
         # their bytes in memory.
         pyvips.cache_set_max(0)
 
-    async def sanitise(self, upload: bytes, *, max_pixels: int) -> Photo:
+    async def sanitise(self, upload: bytes, *, max_pixels: int) -> EncodedImage:
         return await self._in_thread(lambda: self._sanitise(upload, max_pixels))
 
     async def finish(self, data: bytes, *, longest_side_px: int) -> Picture:
@@ -79,29 +79,22 @@ class VipsImageCodec(ImageCodec):
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, translated)
 
-    def _sanitise(self, upload: bytes, max_pixels: int) -> Photo:
+    def _sanitise(self, upload: bytes, max_pixels: int) -> EncodedImage:
         photo = self._read(upload, self._original_longest_side_px, max_pixels)
-        return Photo(
-            data=photo.jpegsave_buffer(Q=self._original_jpeg_quality, keep="none"),
-            media_type="image/jpeg",
-            width=photo.width,
-            height=photo.height,
-        )
+        return _encoded(photo, photo.jpegsave_buffer(Q=self._original_jpeg_quality, keep="none"), "image/jpeg")
 
     def _finish(self, data: bytes, longest_side_px: int) -> Picture:
         picture = self._read(data, longest_side_px, self._max_answer_pixels)
         thumbnail = self._pixels_of(_scaled(picture, self._thumbnail_longest_side_px))
         return Picture(
             # By measure on textures: half the time of compression 6 with all filters, for a file 7 % larger.
-            data=picture.pngsave_buffer(compression=3, filter="sub", keep="none"),
-            media_type="image/png",
-            width=picture.width,
-            height=picture.height,
+            generated=_encoded(picture, picture.pngsave_buffer(compression=3, filter="sub", keep="none"), "image/png"),
             # Effort 4 would take a third longer and save 5 %.
-            thumbnail=thumbnail.webpsave_buffer(Q=self._thumbnail_webp_quality, effort=2, keep="none"),
-            thumbnail_media_type="image/webp",
-            thumbnail_width=thumbnail.width,
-            thumbnail_height=thumbnail.height,
+            thumbnail=_encoded(
+                thumbnail,
+                thumbnail.webpsave_buffer(Q=self._thumbnail_webp_quality, effort=2, keep="none"),
+                "image/webp",
+            ),
             placeholder=_placeholder(thumbnail),
         )
 
@@ -126,6 +119,10 @@ class VipsImageCodec(ImageCodec):
         bare = bare.copy(interpretation="srgb")
         bare.set_type(pyvips.GValue.gint_type, CONCURRENCY, self._threads_per_file)
         return bare
+
+
+def _encoded(image: pyvips.Image, data: bytes, media_type: str) -> EncodedImage:
+    return EncodedImage(data=data, media_type=media_type, width=image.width, height=image.height)
 
 
 def _jpeg_at(shrink: int) -> dict[str, float]:

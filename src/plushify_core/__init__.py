@@ -1,11 +1,10 @@
-"""Plushify's domain: turns a photo into a picture of a plushie, and never loses a credit.
+"""Domain of Plushify: turns a photo into a picture of a plushie, and never loses a credit.
 
-Pure Python on msgspec, without any I/O: what it needs of the world it asks of the ports.
+`Plushify` is the front door. The package is pure Python on msgspec, and does no I/O: it reaches the outside world only
+through its ports.
 """
 
-from plushify_core.audit import AuditUseCase, Disagreement, Finding
-from plushify_core.bookkeeping import SYSTEM
-from plushify_core.catalog import (
+from plushify_core.domain.catalog import (
     DEFAULT_CATALOG,
     FREE_CREDITS,
     STANDARD_GENERATION_CREDITS,
@@ -13,30 +12,35 @@ from plushify_core.catalog import (
     Quality,
     Style,
 )
-from plushify_core.costs import CostsUseCase
-from plushify_core.credits import CreditsUseCase, Statement
-from plushify_core.errors import (
+from plushify_core.domain.errors import (
     MESSAGES,
-    BlobMissing,
     Code,
     GenerationFailed,
     InsufficientCredits,
     InvalidInput,
-    ModelError,
     NotFound,
     PlushifyError,
     RateLimited,
     Reason,
     Unauthorized,
 )
-from plushify_core.gallery import GalleryPage, GalleryUseCase, Rendition
-from plushify_core.generate import GenerateUseCase
-from plushify_core.generation import Failure, Generation, IllegalTransition, Status, StoredImage
-from plushify_core.ledger import EntryKind, LedgerEntry, Subscription
-from plushify_core.limits import Limits
-from plushify_core.model_call import Billing, ModelCall, ModelFacts, Outcome
-from plushify_core.recover import RecoverUseCase, Swept
-from plushify_core.users import Session, User
+from plushify_core.domain.generation import Failure, Generation, IllegalTransition, Rendition, Status, StoredImage
+from plushify_core.domain.ledger import EntryKind, LedgerEntry, Subscription
+from plushify_core.domain.limits import Limits
+from plushify_core.domain.model_call import Billing, ModelCall, ModelFacts, Outcome
+from plushify_core.plushify import Plushify
+from plushify_core.ports.accounts import Session, User
+from plushify_core.ports.ambient import utc_now, uuid7
+from plushify_core.ports.blobs import BlobMissing
+from plushify_core.ports.model import ModelError
+from plushify_core.use_cases._ledger_postings import SYSTEM
+from plushify_core.use_cases.audit import AuditUseCase, Disagreement, Finding
+from plushify_core.use_cases.costs import CostsUseCase
+from plushify_core.use_cases.credits import CreditsUseCase, Statement
+from plushify_core.use_cases.gallery import GalleryPage, GalleryUseCase
+from plushify_core.use_cases.generate import GenerateUseCase
+from plushify_core.use_cases.recover import RecoverUseCase, Swept
+from plushify_core.worker import Runner, Sweeper
 
 __all__ = [
     "DEFAULT_CATALOG",
@@ -70,19 +74,24 @@ __all__ = [
     "ModelFacts",
     "NotFound",
     "Outcome",
+    "Plushify",
     "PlushifyError",
     "Quality",
     "RateLimited",
     "Reason",
     "RecoverUseCase",
     "Rendition",
+    "Runner",
     "Session",
     "Statement",
     "Status",
     "StoredImage",
     "Style",
     "Subscription",
+    "Sweeper",
     "Swept",
     "Unauthorized",
     "User",
+    "utc_now",
+    "uuid7",
 ]

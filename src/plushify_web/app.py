@@ -1,9 +1,10 @@
-"""The HTTP application: routes, and what holds for all of them."""
+"""HTTP application: its routes, and the behaviour shared by all of them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 from litestar import Litestar, Router
 from litestar.datastructures import MutableScopeHeaders
@@ -12,23 +13,18 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, Message, Scope
 
-from plushify_core import Catalog, CreditsUseCase, GalleryUseCase, GenerateUseCase, Limits
-from plushify_core.ports import Capabilities
-from plushify_web import page
-from plushify_web.accounts import Accounts
-from plushify_web.auth import Authentication, SessionCookie, current_user
-from plushify_web.catalog import CatalogController
+from plushify_web.api.catalog import CatalogController
+from plushify_web.api.credits import CreditsController
+from plushify_web.api.generations import FORM_MAX_PARTS, FORM_OVERHEAD_BYTES, GenerationsController
+from plushify_web.api.health import HealthController
+from plushify_web.api.pictures import PicturesController
+from plushify_web.api.problems import EXCEPTION_HANDLERS
+from plushify_web.api.sessions import SessionsController
 from plushify_web.container import Container
-from plushify_web.credits import CreditsController
-from plushify_web.generations import FORM_MAX_PARTS, FORM_OVERHEAD_BYTES, GenerationsController
-from plushify_web.health import HealthChecks, HealthController
+from plushify_web.identity.authentication import Authentication, current_user
 from plushify_web.logs import configure_logging
-from plushify_web.pictures import PicturesController
-from plushify_web.problems import EXCEPTION_HANDLERS
-from plushify_web.runner import Runner
-from plushify_web.sessions import SessionsController
-from plushify_web.settings import Settings
-from plushify_web.signals import when_told_to_stop
+from plushify_web.page.routes import asset, index
+from plushify_web.shutdown import on_shutdown_signal
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -44,7 +40,10 @@ SECURITY_HEADERS = {
 
 
 def create_app(container: Container | None = None) -> Litestar:
-    """The application, wired by this container; by the environment when it is left out.
+    """Return the application.
+
+    Args:
+        container: the objects to use. By default they are made as the environment says.
 
     Raises:
         SettingsError: a setting is wrong.
@@ -70,7 +69,7 @@ def create_app(container: Container | None = None) -> Litestar:
         middleware=[authentication],
     )
     return Litestar(
-        route_handlers=[api, HealthController, page.index, page.asset],
+        route_handlers=[api, HealthController, index, asset],
         dependencies=_dependencies(container),
         exception_handlers=EXCEPTION_HANDLERS,
         before_send=[add_security_headers],
@@ -89,7 +88,7 @@ def create_app(container: Container | None = None) -> Litestar:
 
 
 async def add_security_headers(message: Message, scope: Scope) -> None:
-    """What every response carries, whoever made it."""
+    """Add the headers that every response has."""
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders.from_message(message)
         if scope["path"].startswith("/api/"):
@@ -100,51 +99,40 @@ async def add_security_headers(message: Message, scope: Scope) -> None:
 
 @asynccontextmanager
 async def _lifespan(container: Container, _: Litestar) -> AsyncIterator[None]:
-    runner = container.runner()
-    async with container.closing(), runner.running(), container.preflight().logged():
-        with when_told_to_stop(runner.stop):
+    plushify, accounts = container.plushify(), container.accounts()
+    async with (
+        container.closing(),
+        plushify.running(accounts.remove_expired_sessions),
+        container.preflight().logged(),
+    ):
+        with on_shutdown_signal(plushify.runner.stop):
             yield
 
 
 def _dependencies(container: Container) -> dict[str, Provide]:
-    """What the handlers can ask for by name. Litestar reads the annotations, so these are plain functions."""
-
-    def accounts() -> Accounts:
-        return container.accounts()
-
-    def catalog() -> Catalog:
-        return container.catalog()
-
-    def checks() -> HealthChecks:
-        return container.checks()
-
-    def cookie() -> SessionCookie:
-        return container.cookie()
-
-    def credits() -> CreditsUseCase:
-        return container.credits()
-
-    def gallery() -> GalleryUseCase:
-        return container.gallery()
-
-    def generate() -> GenerateUseCase:
-        return container.generate()
-
-    def limits() -> Limits:
-        return settings().limits
-
-    def runner() -> Runner:
-        return container.runner()
-
-    def settings() -> Settings:
-        return container.settings()
-
-    async def capabilities() -> Capabilities:
-        return await container.model().capabilities()
-
-    made = (accounts, catalog, checks, cookie, credits, gallery, generate, limits, runner, settings)
+    """Return the dependencies of the handlers by the names of their parameters."""
+    plushify = container.plushify()
+    singletons = {
+        "accounts": container.accounts(),
+        "catalog": plushify.catalog,
+        "checks": container.checks(),
+        "cookie": container.cookie(),
+        "credits": plushify.credits,
+        "gallery": plushify.gallery,
+        "generate": plushify.generate,
+        "limits": plushify.limits,
+        "runner": plushify.runner,
+        "settings": container.settings(),
+    }
     return {
-        **{provider.__name__: Provide(provider, sync_to_thread=False) for provider in made},
-        "capabilities": Provide(capabilities),
+        **{name: _provide(value) for name, value in singletons.items()},
+        "capabilities": Provide(plushify.model.capabilities),
         "user": Provide(current_user, sync_to_thread=False),
     }
+
+
+def _provide(value: object) -> Provide:
+    def provided() -> Any:
+        return value
+
+    return Provide(provided, sync_to_thread=False)

@@ -1,41 +1,32 @@
-"""Where everything is wired: the only module that knows dependency-injector, and the only one that knows every adapter.
+"""Composition root: the only module that knows dependency-injector, and the only one that knows the adapters.
 
-An adapter is imported when it is first needed, so that a missing extra matters only to who uses it.
+An adapter is imported when it is first needed, so an installation needs only the extras of the adapters that it uses.
 """
 
 import os
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from argon2 import PasswordHasher
 from dependency_injector import containers, providers
-from uuid_utils.compat import uuid7
 
 from plushify_adapters.memory import MemoryEvents
-from plushify_core import (
-    AuditUseCase,
-    CostsUseCase,
-    CreditsUseCase,
-    GalleryUseCase,
-    GenerateUseCase,
-    RecoverUseCase,
-)
-from plushify_core.ports import BlobStore, ImageCodec, ImageModel
-from plushify_web.accounts import Accounts
-from plushify_web.auth import SessionCookie
-from plushify_web.health import HealthChecks
+from plushify_core import Plushify, utc_now
+from plushify_core.ports import AccountStore, BlobStore, ImageCodec, ImageModel
+from plushify_web.api.health import HealthChecks
+from plushify_web.identity.accounts import Accounts
+from plushify_web.identity.authentication import SessionCookie
 from plushify_web.preflight import Preflight
-from plushify_web.runner import Runner
 from plushify_web.settings import Settings, SettingsError, load_catalog, load_settings
 
 if TYPE_CHECKING:
     from plushify_adapters.sql import SqlStore
+    from plushify_adapters.sql.migrate import Migrations
 
 
 def _data_dir(settings: Settings) -> Path:
-    """The data directory; only its owner may look into it, for it holds people's photos."""
+    """Return the data directory. Only its owner may read it, because it holds photos of people."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return settings.data_dir.resolve()
 
@@ -53,6 +44,18 @@ def _store(database_url: str, closing: "AsyncExitStack[None]") -> "SqlStore":
         raise SettingsError(f"PLUSHIFY_DATABASE_URL: {error}.") from error
     closing.push_async_callback(store.aclose)
     return store
+
+
+def _account_store(store: "SqlStore") -> AccountStore:
+    from plushify_adapters.sql import SqlAccountStore
+
+    return SqlAccountStore(store.engine)
+
+
+def _migrations(store: "SqlStore") -> "Migrations":
+    from plushify_adapters.sql.migrate import Migrations
+
+    return Migrations(store.engine)
 
 
 def _blobs(settings: Settings) -> BlobStore:
@@ -79,7 +82,7 @@ def _model(settings: Settings, closing: "AsyncExitStack[None]") -> ImageModel:
 
     from plushify_adapters.openrouter import Api, OpenRouterModel, OpenRouterOptions
 
-    assert settings.openrouter_api_key is not None, "the settings were checked"
+    assert settings.openrouter_api_key is not None, "load_settings requires the key"
     try:
         options = OpenRouterOptions(
             base_url=settings.openrouter_base_url,
@@ -98,12 +101,10 @@ def _model(settings: Settings, closing: "AsyncExitStack[None]") -> ImageModel:
     return model
 
 
-def _checks(store: "SqlStore", blobs: BlobStore) -> HealthChecks:
-    from plushify_adapters.sql import migrate
-
+def _checks(migrations: "Migrations", blobs: BlobStore) -> HealthChecks:
     async def database() -> None:
-        if not await migrate.check(store.engine):
-            raise RuntimeError("the database is not at the head of its migrations: run `plushify migrate`")
+        if not await migrations.is_current():
+            raise RuntimeError("the database has another schema than this version: run `plushify migrate`")
 
     async def blob_store() -> None:
         async for _ in blobs.keys("health/"):
@@ -113,79 +114,44 @@ def _checks(store: "SqlStore", blobs: BlobStore) -> HealthChecks:
 
 
 class Container(containers.DeclarativeContainer):
-    """One of each for one application. What has a connection is closed with `closing`.
-
-    A provider that stands for a callable is injected as `….provider`: the port is a callable, not its result.
-    """
+    """Objects of one application, one of each. Open connections are closed by leaving `closing`."""
 
     settings = providers.Singleton(load_settings, os.environ)
     closing: providers.Singleton["AsyncExitStack[None]"] = providers.Singleton(AsyncExitStack)
-    clock = providers.Factory(datetime.now, UTC)
-    new_id = providers.Factory(uuid7)
+    clock = providers.Factory(utc_now)
 
-    limits = settings.provided.limits
-    catalog = providers.Singleton(load_catalog, settings.provided.catalog)
     database_url = providers.Singleton(_database_url, settings)
     store = providers.Singleton(_store, database_url, closing)
+    account_store = providers.Singleton(_account_store, store)
+    migrations = providers.Singleton(_migrations, store)
     blobs = providers.Singleton(_blobs, settings)
     codec = providers.Singleton(_codec)
     model = providers.Singleton(_model, settings, closing)
     events = providers.Singleton(MemoryEvents)
     hasher = providers.Singleton(PasswordHasher)
 
-    generate = providers.Singleton(
-        GenerateUseCase,
+    plushify = providers.Singleton(
+        Plushify,
         store=store,
         blobs=blobs,
         codec=codec,
         model=model,
         events=events,
-        clock=clock.provider,
-        new_id=new_id.provider,
-        catalog=catalog,
-        limits=limits,
+        clock=clock.provider,  # the provider is the callable of the port, so a test can override the time
+        catalog=providers.Singleton(load_catalog, settings.provided.catalog),
+        limits=settings.provided.limits,
     )
-    gallery = providers.Singleton(
-        GalleryUseCase, store=store, blobs=blobs, events=events, clock=clock.provider, limits=limits
-    )
-    credits = providers.Singleton(
-        CreditsUseCase, store=store, events=events, clock=clock.provider, new_id=new_id.provider, limits=limits
-    )
-    recover = providers.Singleton(
-        RecoverUseCase,
-        store=store,
-        blobs=blobs,
-        events=events,
-        clock=clock.provider,
-        new_id=new_id.provider,
-        limits=limits,
-    )
-    audit = providers.Singleton(
-        AuditUseCase, store=store, blobs=blobs, clock=clock.provider, new_id=new_id.provider, limits=limits
-    )
-    costs = providers.Singleton(CostsUseCase, store=store, clock=clock.provider)
     accounts = providers.Singleton(
         Accounts,
-        store=store,
-        credits_use_case=credits,
+        store=account_store,
+        credits=plushify.provided.credits,
         hasher=hasher,
         clock=clock.provider,
-        new_id=new_id.provider,
+        new_id=plushify.provided.new_id,
         session_lifetime=settings.provided.session_lifetime,
     )
     cookie = providers.Singleton(
         SessionCookie, lifetime=settings.provided.session_lifetime, secure=settings.provided.secure
     )
-    checks = providers.Singleton(_checks, store, blobs)
-    preflight = providers.Singleton(Preflight, model=model, blobs=blobs, new_id=new_id.provider)
-    runner = providers.Singleton(
-        Runner,
-        generate=generate,
-        gallery=gallery,
-        recover=recover,
-        timeout_s=limits.timeout_s,
-        max_in_flight=settings.provided.max_in_flight,
-        max_running=settings.provided.max_running,
-        sweep_interval_s=settings.provided.sweep_interval_s,
-        drain_s=settings.provided.drain_s,
-    )
+    checks = providers.Singleton(_checks, migrations, blobs)
+    preflight = providers.Singleton(Preflight, model=model, blobs=blobs, new_id=plushify.provided.new_id)

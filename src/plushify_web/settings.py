@@ -1,6 +1,6 @@
-"""What an operator can set, read from the environment.
+"""Settings of an installation, read from the environment.
 
-Every setting is `PLUSHIFY_` and the upper-case name of a field of `Settings`; docs/settings.md explains them.
+The name of a variable is `PLUSHIFY_` and the upper-case name of a field of `Settings`. docs/settings.md explains each.
 """
 
 import difflib
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
-from plushify_core import DEFAULT_CATALOG, FREE_CREDITS, Catalog, Limits
+from plushify_core import DEFAULT_CATALOG, Catalog, Limits
 
 PREFIX = "PLUSHIFY_"
 
@@ -20,114 +20,108 @@ _LIMITS = Limits()
 
 
 class SettingsError(Exception):
-    """A setting is wrong. The message is one sentence that names it and says what it takes."""
+    """Wrong setting. The message is one sentence that names the setting and says what it takes."""
+
+
+_PRINTABLE = "^[!-~]+$"
+
+Seconds = Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)]
+Count = Annotated[int, Meta(description="a whole number, 1 or more", ge=1)]
+Flag = Annotated[bool, Meta(description="true or false")]
+ModelName = Annotated[str, Meta(description="the name of an image model at OpenRouter", pattern=_PRINTABLE)]
+DatabaseUrl = Annotated[
+    str,
+    Meta(
+        description="a URL that begins with sqlite:/// or postgresql://",
+        pattern=r"^(sqlite(\+aiosqlite)?:///.|postgresql(\+asyncpg)?://.)",
+    ),
+]
+StorageUrl = Annotated[
+    str, Meta(description="a URL such as file:///srv/plushify or s3://bucket/prefix", pattern="^[a-z0-9+]+://.")
+]
+PublicUrl = Annotated[
+    str,
+    Meta(description="the address of the page, such as https://plushify.example", pattern=r"^https?://[^\s/?#]+/?$"),
+]
+UsDollars = Annotated[float, Meta(description="US dollars, such as 25 or 2.50, up to 1000000", ge=0.01, le=1_000_000)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings with their defaults. Each description ends the sentence "PLUSHIFY_… takes"."""
+    """Settings with their defaults. Each description completes the sentence "PLUSHIFY_… takes"."""
 
     data_dir: Annotated[Path, Meta(description="a folder")] = Path("plushify-data")
-    database_url: (
-        Annotated[
-            str,
-            Meta(
-                description="a URL that begins with sqlite:/// or postgresql://",
-                pattern=r"^(sqlite(\+aiosqlite)?:///.|postgresql(\+asyncpg)?://.)",
-            ),
-        ]
-        | None
-    ) = None
-    storage_url: (
-        Annotated[
-            str, Meta(description="a URL such as file:///srv/plushify or s3://bucket/prefix", pattern="^[a-z0-9+]+://.")
-        ]
-        | None
-    ) = None
+    database_url: DatabaseUrl | None = None
+    storage_url: StorageUrl | None = None
     storage_options: Annotated[dict[str, Any], Meta(description="a JSON object")] = {}
     model: Annotated[Literal["openrouter", "felt"], Meta(description="openrouter or felt")] | None = None
-    image_model: Annotated[str, Meta(description="the name of an image model at OpenRouter", pattern="^[!-~]+$")] = (
-        "google/gemini-2.5-flash-image"
-    )
+    image_model: ModelName = "google/gemini-2.5-flash-image"
     image_model_largest_side_px: (
         Annotated[int, Meta(description="a whole number of pixels, 64 to 16384", ge=64, le=16_384)] | None
     ) = None
-    openrouter_api_key: Annotated[str, Meta(description="a key of OpenRouter", pattern="^[!-~]+$")] | None = None
+    openrouter_api_key: Annotated[str, Meta(description="a key of OpenRouter", pattern=_PRINTABLE)] | None = None
     openrouter_base_url: Annotated[str, Meta(description="an http(s) URL", pattern=r"^https?://[!-.0-~][!-~]*$")] = (
         "https://openrouter.ai/api/v1"
     )
     openrouter_api: Annotated[Literal["chat", "images"], Meta(description="chat or images")] = "chat"
     openrouter_fallback_models: Annotated[
-        tuple[Annotated[str, Meta(pattern="^[!-~]+$")], ...],
-        Meta(description="names of image models at OpenRouter, with commas in between"),
+        tuple[ModelName, ...], Meta(description="names of image models at OpenRouter, with commas in between")
     ] = ()
     openrouter_data_collection: Annotated[Literal["deny", "allow"], Meta(description="deny or allow")] = "deny"
-    openrouter_zdr: Annotated[bool, Meta(description="true or false")] = False
-    generation_timeout_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.timeout_s
-    pending_lease_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.pending_lease_s
-    lease_margin_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.lease_margin_s
-    late_write_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = _LIMITS.late_write_s
-    free_credits: Annotated[int, Meta(description="a whole number, 0 to 1000000", ge=0, le=1_000_000)] = FREE_CREDITS
+    openrouter_zdr: Flag = False
+    generation_timeout_s: Seconds = _LIMITS.timeout_s
+    pending_lease_s: Seconds = _LIMITS.pending_lease_s
+    lease_margin_s: Seconds = _LIMITS.lease_margin_s
+    late_write_s: Seconds = _LIMITS.late_write_s
+    free_credits: Annotated[int, Meta(description="a whole number, 0 to 1000000", ge=0, le=1_000_000)] = (
+        _LIMITS.free_credits
+    )
     credits_expire_days: (
         Annotated[int, Meta(description="a whole number of days, 1 to 36500", ge=1, le=36_500)] | None
     ) = None
-    daily_spend_limit_usd: (
-        Annotated[float, Meta(description="US dollars, such as 25 or 2.50, up to 1000000", ge=0.01, le=1_000_000)]
-        | None
-    ) = None
+    daily_spend_limit_usd: UsDollars | None = None
     max_upload_bytes: Annotated[int, Meta(description="a whole number of bytes, 1 or more", ge=1)] = (
         _LIMITS.max_upload_bytes
     )
     max_pixels: Annotated[int, Meta(description="a whole number of pixels, 4 or more", ge=4)] = _LIMITS.max_pixels
-    max_in_flight_per_user: Annotated[int, Meta(description="a whole number, 1 or more", ge=1)] = (
-        _LIMITS.max_in_flight_per_user
-    )
-    max_in_flight: Annotated[int, Meta(description="a whole number, 1 or more", ge=1)] = 64
-    max_running: Annotated[int, Meta(description="a whole number, 1 or more", ge=1)] = 16
+    max_in_flight_per_user: Count = _LIMITS.max_in_flight_per_user
+    max_in_flight: Count = _LIMITS.max_in_flight
+    max_running: Count = _LIMITS.max_running
     undo_delete_s: Annotated[float, Meta(description="seconds, 0 to 86400", ge=0, le=86_400)] = _LIMITS.undo_delete_s
-    sweep_interval_s: Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)] = 10.0
-    drain_s: Annotated[float, Meta(description="seconds, 0 to 3600", ge=0, le=3600)] = 20.0
+    sweep_interval_s: Seconds = _LIMITS.sweep_interval_s
+    drain_s: Annotated[float, Meta(description="seconds, 0 to 3600", ge=0, le=3600)] = _LIMITS.drain_s
     session_days: Annotated[int, Meta(description="a whole number of days, 1 to 400", ge=1, le=400)] = 30
-    public_url: (
-        Annotated[
-            str,
-            Meta(
-                description="the address of the page, such as https://plushify.example",
-                pattern=r"^https?://[^\s/?#]+/?$",
-            ),
-        ]
-        | None
-    ) = None
+    public_url: PublicUrl | None = None
     buy_credits_url: Annotated[str, Meta(description="an http(s) URL", pattern=r"^https?://[^\s/]")] | None = None
     catalog: Annotated[Path, Meta(description="a TOML file")] | None = None
     log: Annotated[Literal["console", "json"], Meta(description="console or json")] = "console"
 
     def __repr__(self) -> str:
-        return "Settings(…)"  # some are secrets
+        return "Settings(…)"  # some values are secrets
 
     @property
     def model_kind(self) -> Literal["openrouter", "felt"]:
-        """Which model draws: the one that is named; else OpenRouter's if there is a key for it."""
+        """Image model to use: `model` if it is set, else OpenRouter if there is a key, else felt."""
         return self.model or ("openrouter" if self.openrouter_api_key else "felt")
 
     @property
     def secure(self) -> bool:
-        """Whether the page is reached by https."""
+        """Whether the public address of the page uses https."""
         return self.public_url is not None and self.public_url.startswith("https:")
 
     @property
     def session_lifetime(self) -> timedelta:
-        """How long somebody stays signed in."""
+        """Time from sign-in to the expiry of the session."""
         return timedelta(days=self.session_days)
 
     @property
     def daily_spend_nano_usd(self) -> int | None:
-        """What the model calls of a day may cost, in nano-dollars; None for no limit."""
-        # Exact to the nano-dollar for amounts this small: a float holds 15 digits.
+        """Limit of the cost of the model calls of one day, in nano-dollars; None: no limit."""
+        # A float holds 15 digits, so this is exact to the nano-dollar up to the largest allowed amount.
         return None if self.daily_spend_limit_usd is None else round(self.daily_spend_limit_usd * 1_000_000_000)
 
     @property
     def limits(self) -> Limits:
-        """The limits of the domain."""
+        """Limits of the domain."""
         return Limits(
             timeout_s=self.generation_timeout_s,
             pending_lease_s=self.pending_lease_s,
@@ -140,23 +134,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             max_upload_bytes=self.max_upload_bytes,
             max_pixels=self.max_pixels,
             max_in_flight_per_user=self.max_in_flight_per_user,
+            max_in_flight=self.max_in_flight,
+            max_running=self.max_running,
+            sweep_interval_s=self.sweep_interval_s,
+            drain_s=self.drain_s,
         )
 
 
 SETTINGS = {PREFIX + field.name.upper(): field for field in msgspec.structs.fields(Settings)}
-"""The fields by the names of their environment variables."""
+"""Fields of `Settings` by the names of their environment variables."""
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "storage_options": msgspec.json.decode,
     "openrouter_fallback_models": lambda text: [name.strip() for name in text.split(",")],
 }
-"""How the text of a variable becomes a value, where it is more than one."""
+"""Parsers of the variables whose text is structured."""
 
 _CHAT_ONLY = ("openrouter_fallback_models", "openrouter_data_collection", "openrouter_zdr")
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
-    """The settings of this environment. A variable that is empty counts as unset.
+    """Return the settings of this environment. An empty variable counts as unset.
 
     Raises:
         SettingsError: a `PLUSHIFY_` variable is unknown or has a bad value.
@@ -174,17 +172,17 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     if settings.model_kind == "openrouter" and settings.openrouter_api_key is None:
         raise SettingsError("PLUSHIFY_MODEL is openrouter, which takes a key in PLUSHIFY_OPENROUTER_API_KEY.")
     for name in _CHAT_ONLY:
-        # Silently ignored, a wish for privacy would be broken.
+        # Two of them protect privacy, so they must not be ignored silently.
         if settings.openrouter_api == "images" and values.get(name):
             raise SettingsError(f"{PREFIX}{name.upper()} takes effect only where PLUSHIFY_OPENROUTER_API is chat.")
     return settings
 
 
 def load_catalog(path: Path | None) -> Catalog:
-    """The catalog in this TOML file, or the default one.
+    """Return the catalog in this TOML file, or the default catalog if `path` is None.
 
     Raises:
-        SettingsError: it cannot be read, or is no catalog.
+        SettingsError: the file cannot be read or is not a valid catalog.
     """
     if path is None:
         return DEFAULT_CATALOG
@@ -200,7 +198,7 @@ def _convert(name: str, text: str) -> Any:
     try:
         return msgspec.convert(parse(text), kind, strict=False, dec_hook=lambda wanted, raw: wanted(raw))
     except msgspec.MsgspecError:
-        # The value stays unsaid: it may be a secret.
+        # The message does not contain the value, which may be a secret.
         raise SettingsError(f"{name} takes {_takes(kind)}.") from None
 
 

@@ -16,6 +16,7 @@ from plushify_core import ports
 
 TESTS = Path(__file__).parent.parent
 SUITES: dict[type, str] = {
+    ports.AccountStore: "AccountStoreConformance",
     ports.BlobStore: "BlobStoreConformance",
     ports.Events: "EventsConformance",
     ports.ImageCodec: "ImageCodecConformance",

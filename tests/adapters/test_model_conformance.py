@@ -6,7 +6,7 @@ from plushify_adapters.conformance import ImageModelConformance
 from plushify_adapters.felt import FeltModel
 from plushify_adapters.images import VipsImageCodec
 from plushify_adapters.memory import MemoryImageCodec, MemoryImageModel
-from plushify_core.ports import Photo
+from plushify_core.ports import EncodedImage
 from tests.adapters import photos
 from tests.adapters.test_codec_conformance import ppm
 
@@ -25,9 +25,9 @@ class TestMemoryImageModel(ImageModelConformance):
         return MemoryImageCodec()
 
     @pytest.fixture
-    def photo(self) -> Photo:
+    def photo(self) -> EncodedImage:
         """A photo it reads."""
-        return Photo(data=ppm(60, 40), media_type="image/x-portable-pixmap", width=60, height=40)
+        return EncodedImage(data=ppm(60, 40), media_type="image/x-portable-pixmap", width=60, height=40)
 
 
 class TestFeltModel(ImageModelConformance):
@@ -44,6 +44,6 @@ class TestFeltModel(ImageModelConformance):
         return VipsImageCodec()
 
     @pytest.fixture
-    def photo(self) -> Photo:
+    def photo(self) -> EncodedImage:
         """A photo it reads."""
-        return Photo(data=photos.jpeg(), media_type="image/jpeg", width=60, height=40)
+        return EncodedImage(data=photos.jpeg(), media_type="image/jpeg", width=60, height=40)

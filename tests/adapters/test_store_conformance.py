@@ -8,7 +8,8 @@ import pytest
 
 from plushify_adapters.conformance.store import StoreConformance
 from plushify_adapters.memory import MemoryStore
-from plushify_adapters.sql import SqlStore, migrate
+from plushify_adapters.sql import SqlStore
+from plushify_adapters.sql.migrate import Migrations
 from plushify_adapters.sql.tables import METADATA
 from plushify_core.ports import Store
 from tests.adapters.postgres import PostgresServer
@@ -34,7 +35,7 @@ class TestSqlStoreOnSqlite(StoreConformance):
     async def store(self, tmp_path: Path) -> AsyncIterator[Store]:  # type: ignore[override]  # pytest awaits it
         """A new file."""
         store = SqlStore(f"sqlite:///{tmp_path}/plushify.db")
-        await migrate.upgrade(store.engine)
+        await Migrations(store.engine).upgrade()
         yield store
         await store.aclose()
 
@@ -43,7 +44,7 @@ class TestSqlStoreOnSqlite(StoreConformance):
 def postgres_url(postgres: PostgresServer) -> str:
     """A database with all tables."""
     url = postgres.new_database()
-    asyncio.run(migrate.upgrade(url))
+    asyncio.run(Migrations(url).upgrade())
     return url
 
 

@@ -1,6 +1,6 @@
-"""How the memory of `plushify doctor` grows with the house: hardly at all, for it reads in pages.
+"""How the memory of `plushify doctor` grows with the installation: hardly at all, for it reads in pages.
 
-It examines N generations with a blob each, on SQLite and a folder, and then 4 N; the peak of an empty house is
+It examines N generations with a blob each, on SQLite and a folder, and then 4 N; the peak of an empty installation is
 subtracted from both. `python -m tests.bench.bench_doctor --rows 250000` examines a million in the end; with `--s3`,
 the blobs are on a real S3 server, which shares the machine. Linux only.
 """
@@ -25,12 +25,13 @@ from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from plushify_adapters.conformance.store.entities import NOW, SECOND, entry, image, model_call, running, subscription
-from plushify_adapters.sql import SqlStore, migrate
+from plushify_adapters.sql import SqlStore
+from plushify_adapters.sql.migrate import Migrations
 from plushify_adapters.sql.tables import GENERATIONS, LEDGER_ENTRIES, MODEL_CALLS, SUBSCRIPTIONS
-from plushify_core.errors import Code, Reason
-from plushify_core.generation import Failure, Generation
-from plushify_core.ledger import EntryKind
-from plushify_core.model_call import Outcome
+from plushify_core.domain.errors import Code, Reason
+from plushify_core.domain.generation import Failure, Generation
+from plushify_core.domain.ledger import EntryKind
+from plushify_core.domain.model_call import Outcome
 from tests.adapters.blobs.seaweed import s3_server
 
 ROWS = 5_000
@@ -52,7 +53,7 @@ finally:
 """
 
 
-class House(msgspec.Struct, frozen=True):
+class Installation(msgspec.Struct, frozen=True):
     """Where everything is kept."""
 
     folder: Path
@@ -61,23 +62,23 @@ class House(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def empty_house(*, s3: bool) -> Iterator[House]:
+def empty_installation(*, s3: bool) -> Iterator[Installation]:
     """One that lasts as long as the block."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if not s3:
-            yield House(folder, (folder / "blobs").as_uri(), {"auto_mkdir": True})
+            yield Installation(folder, (folder / "blobs").as_uri(), {"auto_mkdir": True})
             return
         with s3_server() as server:
             S3FileSystem(**server.options).mkdir("bucket")
-            yield House(folder, "s3://bucket/house", server.options)
+            yield Installation(folder, "s3://bucket/installation", server.options)
 
 
-async def fill(house: House, rows: int) -> None:
+async def fill(installation: Installation, rows: int) -> None:
     """Add so many failed generations, with their entries, calls and blobs."""
-    store = SqlStore(f"sqlite:///{house.folder / 'plushify.db'}")
-    blobs, path = url_to_fs(house.storage_url, **house.storage_options)
-    await migrate.upgrade(store.engine)
+    store = SqlStore(f"sqlite:///{installation.folder / 'plushify.db'}")
+    blobs, path = url_to_fs(installation.storage_url, **installation.storage_options)
+    await Migrations(store.engine).upgrade()
     for done in range(0, rows, ROWS_PER_TRANSACTION):
         async with store.engine.begin() as connection:
             keys = await add(connection, min(ROWS_PER_TRANSACTION, rows - done))
@@ -98,12 +99,12 @@ async def add(connection: AsyncConnection, rows: int) -> list[str]:
             user = f"user-{os.urandom(8).hex()}"
             values[SUBSCRIPTIONS].append(msgspec.structs.asdict(subscription(user)) | {"balance": 3})
             values[LEDGER_ENTRIES].append(msgspec.structs.asdict(entry(3, user)))
-        made = with_photo(running(user)).failed(failure, at=NOW + 9 * SECOND, original_stored=True)
+        made = with_photo(running(user)).fail(failure, at=NOW + 9 * SECOND, original_stored=True)
         values[GENERATIONS].append(msgspec.structs.asdict(made))
         for kind, amount in ((EntryKind.CONSUME, -made.credits_cost), (EntryKind.REFUND, made.credits_cost)):
             posted = entry(amount, user, kind=kind, generation_id=made.id)
             values[LEDGER_ENTRIES].append(msgspec.structs.asdict(posted))
-        ended = msgspec.structs.asdict(model_call(made.id, user_id=user).ended(Outcome.FAILED, at=NOW + 9 * SECOND))
+        ended = msgspec.structs.asdict(model_call(made.id, user_id=user).end(Outcome.FAILED, at=NOW + 9 * SECOND))
         values[MODEL_CALLS].append(ended | msgspec.structs.asdict(ended.pop("facts")))
         keys += made.blob_keys
     for table, found in values.items():
@@ -117,12 +118,12 @@ def with_photo(generation: Generation) -> Generation:
     return msgspec.structs.replace(generation, original=photo)
 
 
-def examined(house: House, faults: int) -> tuple[float, float]:
+def examined(installation: Installation, faults: int) -> tuple[float, float]:
     """The peak memory of a doctor, in MB, and the seconds it took."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PLUSHIFY_")} | {
-        "PLUSHIFY_DATA_DIR": str(house.folder),
-        "PLUSHIFY_STORAGE_URL": house.storage_url,
-        "PLUSHIFY_STORAGE_OPTIONS": json.dumps(house.storage_options),
+        "PLUSHIFY_DATA_DIR": str(installation.folder),
+        "PLUSHIFY_STORAGE_URL": installation.storage_url,
+        "PLUSHIFY_STORAGE_OPTIONS": json.dumps(installation.storage_options),
         "MALLOC_ARENA_MAX": "1",  # with an arena per thread, the peak would depend on which thread did what
     }
     started = time.perf_counter()
@@ -143,15 +144,15 @@ def examined(house: House, faults: int) -> tuple[float, float]:
 
 def main(rows: int = ROWS, *, s3: bool = False) -> None:
     """Print the ratio."""
-    with empty_house(s3=s3) as house:
-        asyncio.run(fill(house, 0))
-        empty_mb, _ = examined(house, 0)
-        asyncio.run(fill(house, rows))
-        mb, _ = examined(house, faults_in(rows))
-        asyncio.run(fill(house, (GROWTH - 1) * rows))
-        more_mb, seconds = examined(house, faults_in(rows) + faults_in((GROWTH - 1) * rows))
+    with empty_installation(s3=s3) as installation:
+        asyncio.run(fill(installation, 0))
+        empty_mb, _ = examined(installation, 0)
+        asyncio.run(fill(installation, rows))
+        mb, _ = examined(installation, faults_in(rows))
+        asyncio.run(fill(installation, (GROWTH - 1) * rows))
+        more_mb, seconds = examined(installation, faults_in(rows) + faults_in((GROWTH - 1) * rows))
     print(
-        f"doctor on {'S3' if s3 else 'a folder'}, peak memory above that of an empty house ({empty_mb:.0f} MB): "
+        f"doctor on {'S3' if s3 else 'a folder'}, peak memory above that of an empty installation ({empty_mb:.0f} MB): "
         f"{(more_mb - empty_mb) / (mb - empty_mb):.2f} times as much for {GROWTH} times the rows and blobs "
         f"({mb - empty_mb:.1f} MB for {rows}, {more_mb - empty_mb:.1f} MB for {GROWTH * rows}, "
         f"{GROWTH * rows / seconds:.0f}/s)"

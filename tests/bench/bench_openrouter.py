@@ -19,8 +19,7 @@ from openrouter.utils.unmarshal_json_response import unmarshal_json_response
 
 from plushify_adapters.openrouter import OpenRouterModel, OpenRouterOptions
 from plushify_adapters.openrouter._answer import read_answer
-from plushify_core.errors import ModelError
-from plushify_core.ports import ModelRequest
+from plushify_core.ports import ModelError, ModelRequest
 from tests.emulators.process import OpenRouterEmulator, openrouter_emulator
 
 ROUNDS = 15

@@ -17,12 +17,14 @@ import asyncpg
 from sqlalchemy import event, make_url
 
 from plushify_adapters.conformance.store.entities import NOW, image, pending
-from plushify_adapters.sql import SqlStore, migrate
-from plushify_core.bookkeeping import Bookkeeping
-from plushify_core.limits import Limits
-from plushify_core.model_call import Billing, ModelFacts, Outcome
+from plushify_adapters.sql import SqlStore
+from plushify_adapters.sql.migrate import Migrations
+from plushify_core.domain.limits import Limits
+from plushify_core.domain.model_call import Billing, ModelFacts, Outcome
+from plushify_core.use_cases._ledger_postings import LedgerPostings
+from plushify_core.use_cases._outcomes import OutcomeRecorder
 from tests.adapters.postgres import PostgresServer
-from tests.house import Ids
+from tests.in_memory import Ids
 
 ROUNDS = 5
 GENERATIONS_PER_ROUND = 60
@@ -33,27 +35,27 @@ Script = list[list[tuple[str, Any]]]
 Replay = Callable[[str, Script], Coroutine[Any, Any, float]]
 
 
-async def submit_and_settle(store: SqlStore, books: Bookkeeping) -> None:
+async def submit_and_settle(store: SqlStore, outcomes: OutcomeRecorder) -> None:
     """What the use cases do with the store for one generation: three transactions."""
     submitted = pending(fingerprint="0" * 64)
     async with store.begin() as tx:
-        await books.ensure_subscription(tx, submitted.user_id)
+        await outcomes.postings.ensure_subscription(tx, submitted.user_id)
         await tx.generations.add(submitted)
-        await books.charge(tx, submitted)
+        await outcomes.postings.charge(tx, submitted)
         await tx.generations.count_unfinished(submitted.user_id)
     async with store.begin() as tx:
         await tx.generations.get(submitted.id)
-        running = submitted.dispatched(NOW)
+        running = submitted.dispatch(NOW)
         await tx.generations.replace(submitted, running)
-        await books.open_call(tx, running, "maker/model")
+        await outcomes.open_call(tx, running, "maker/model")
     async with store.begin() as tx:
-        done = running.succeeded(at=NOW, generated=image("a"), thumbnail=image("b"), placeholder="data:,")
+        done = running.succeed(at=NOW, generated=image("a"), thumbnail=image("b"), placeholder="data:,")
         await tx.generations.replace(running, done)
         facts = ModelFacts(model="maker/model", cost_nano_usd=39_000_000)
-        await books.close_call(tx, running, Outcome.SUCCEEDED, billing=Billing.BILLED, facts=facts)
+        await outcomes.close_call(tx, running, Outcome.SUCCEEDED, billing=Billing.BILLED, facts=facts)
 
 
-async def through_the_store(store: SqlStore, books: Bookkeeping) -> tuple[float, Script]:
+async def through_the_store(store: SqlStore, outcomes: OutcomeRecorder) -> tuple[float, Script]:
     """Seconds for one round, and what was executed."""
     script: Script = [[]]
 
@@ -70,7 +72,7 @@ async def through_the_store(store: SqlStore, books: Bookkeeping) -> tuple[float,
         event.listen(engine, name, listener)
     started = time.perf_counter()
     for _ in range(GENERATIONS_PER_ROUND):
-        await submit_and_settle(store, books)
+        await submit_and_settle(store, outcomes)
     seconds = time.perf_counter() - started
     for name, listener in listeners:
         event.remove(engine, name, listener)
@@ -107,13 +109,14 @@ async def through_asyncpg(url: str, script: Script) -> float:
 async def row(name: str, url: str, bare_url: str, replay: Replay) -> str:
     """One line of the report."""
     store, bare = SqlStore(url), SqlStore(bare_url)
-    books = Bookkeeping(clock=lambda: NOW, new_id=Ids(lambda: NOW), limits=Limits(free_credits=1_000_000))
+    postings = LedgerPostings(clock=lambda: NOW, new_id=Ids(lambda: NOW), limits=Limits(free_credits=1_000_000))
+    outcomes = OutcomeRecorder(clock=lambda: NOW, postings=postings)
     for database in (store, bare):
-        await migrate.upgrade(database.engine)
+        await Migrations(database.engine).upgrade()
     await bare.aclose()
     ours = theirs = 0.0
     for _ in range(ROUNDS):
-        seconds, script = await through_the_store(store, books)
+        seconds, script = await through_the_store(store, outcomes)
         ours += seconds
         theirs += await replay(bare_url, script)
     await store.aclose()

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from plushify_web.page import STATIC
+from plushify_web.page.routes import STATIC
 from tests.browser.server import Server
 from tests.browser.visitor import Visitor, photo
 

@@ -1,7 +1,8 @@
 """Chaos: real servers, real processes, and faults on a schedule while people use the service.
 
     plan        what is done to the service, and what its users do, from a seed
-    cluster     PostgreSQL, SeaweedFS and the faults they can have; desk: SQLite and a folder on a disk that fills up
+    cluster     PostgreSQL, SeaweedFS and the faults they can have
+    single_machine   SQLite and a folder on a disk that fills up
     replica     one `plushify serve` that is killed and comes back
     visitor     one user, who retries what got no answer
     storm       all of it at once, until it is quiet

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import msgspec
 
-from tests.chaos import cluster, desk
+from tests.chaos import cluster, single_machine
 from tests.chaos.plan import Plan
 from tests.chaos.report import report
 from tests.chaos.storm import Storm
 from tests.chaos.verdict import judge
 
-SITES = {"cluster": (cluster.cluster, cluster.KINDS), "desk": (desk.desk, desk.KINDS)}
+SITES = {"cluster": (cluster.cluster, cluster.KINDS), "machine": (single_machine.single_machine, single_machine.KINDS)}
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ async def run(
     """Carry out the plan of this seed.
 
     Args:
-        name: `cluster` or `desk`.
+        name: `cluster` or `machine`.
         folder: for the logs of the replicas.
         seed, generations, kills, replicas, spacing_s: as in `Plan`.
     """

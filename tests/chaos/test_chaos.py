@@ -9,7 +9,7 @@ from tests.chaos.run import run
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("chaos")]
 
 
-@pytest.mark.parametrize(("site", "generations", "kills"), [("cluster", 20, 3), ("desk", 10, 1)])
+@pytest.mark.parametrize(("site", "generations", "kills"), [("cluster", 20, 3), ("machine", 10, 1)])
 async def test_nothing_is_lost_in_a_small_storm(site: str, generations: int, kills: int, tmp_path: Path) -> None:
     """Replicas are killed under load, the database, the store and the disk fail, and all that was promised holds."""
     result = await run(site, tmp_path, seed=1, generations=generations, kills=kills, spacing_s=0.5)

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
-from uuid_utils.compat import uuid7
 
 from plushify_adapters.images import VipsImageCodec
-from plushify_core import AuditUseCase, Billing, EntryKind, Finding, ModelCall, Outcome, Status
+from plushify_core import AuditUseCase, Billing, EntryKind, Finding, ModelCall, Outcome, Status, uuid7
 from tests import books
 from tests.chaos.bill import Billed, by_photo, digest, read_bill
 from tests.chaos.site import LIMITS, Site

@@ -19,11 +19,11 @@ from plushify_core import (
 )
 from plushify_core.ports import GalleryFilter
 from tests.books import short
-from tests.house import PHOTO
+from tests.gates import PowerCut
+from tests.in_memory import PHOTO
 from tests.simulation.plan import Kind, Operation
 from tests.simulation.replica import Fault, Replica, Scene, current
 from tests.simulation.watch import Watch
-from tests.wires import PowerCut
 
 REQUESTS = Kind.MAKE, Kind.MAKE_WITHIN_THE_REQUEST
 POSTINGS = {Kind.GRANT: EntryKind.GRANT, Kind.CONSUME: EntryKind.CONSUME, Kind.ADJUST: EntryKind.ADJUST}
@@ -125,7 +125,7 @@ class Clients:
             self._watch.object_to(f"{operation.user} was told of no charge, and pays {-paid}")
 
     async def _act(self, operation: Operation, replica: Replica, dice: random.Random) -> Generation | None:
-        desk, user = replica.desk, operation.user
+        plushify, user = replica.plushify, operation.user
         match operation.kind:
             case Kind.MAKE:
                 return await self._make(operation, replica)
@@ -133,34 +133,34 @@ class Clients:
                 return await _patiently(operation, self._made(operation, replica))
             case Kind.RUN:
                 for generation_id in self._chosen(operation, everybody=True):
-                    return await desk.generate.run(generation_id)
+                    return await plushify.generate.run(generation_id)
             case Kind.SWEEP:
-                await replica.runner.sweep()
-                await replica.runner.tidy()
+                await replica.plushify.sweeper.sweep_leases()
+                await replica.plushify.sweeper.sweep_blobs()
             case Kind.DELETE:
                 for generation_id in self._chosen(operation):
-                    await desk.gallery.delete(user, generation_id)
+                    await plushify.gallery.delete(user, generation_id)
             case Kind.RESTORE:
                 for generation_id in self._chosen(operation):
-                    return await desk.gallery.restore(user, generation_id)
+                    return await plushify.gallery.restore(user, generation_id)
             case Kind.LOOK:
                 await self._look(operation, replica)
             case Kind.INTRUDE:
                 await self._intrude(operation, replica)
             case Kind.GRANT:
-                await desk.credits.add_credits(user, operation.amount, reason=f"operation {operation.number}")
+                await plushify.credits.add_credits(user, operation.amount, reason=f"operation {operation.number}")
             case Kind.CONSUME:
-                await desk.credits.consume_credits(user, operation.amount, reason=f"operation {operation.number}")
+                await plushify.credits.consume_credits(user, operation.amount, reason=f"operation {operation.number}")
             case Kind.ADJUST:
                 amount = operation.amount if dice.random() < 0.5 else -operation.amount
                 reason = f"operation {operation.number}"
-                await desk.credits.adjust_credits(user, amount, reason=reason, actor="operator")
+                await plushify.credits.adjust_credits(user, amount, reason=reason, actor="operator")
         return None
 
     async def _make(self, operation: Operation, replica: Replica) -> Generation:
         """As the web does: submit, run apart from the request, and wait as long as the user does."""
-        with replica.runner.place():
-            submitted = await replica.desk.generate.submit(
+        with replica.plushify.runner.reserve():
+            submitted = await replica.plushify.generate.submit(
                 operation.user,
                 PHOTOS[operation.photo],
                 style="kawaii",
@@ -168,11 +168,11 @@ class Clients:
                 idempotency_key=operation.key,
             )
             if not submitted.finished:
-                replica.runner.start(submitted.id, user_id=operation.user)
-        return await replica.runner.wait(operation.user, submitted.id, timeout_s=operation.patience_s)
+                replica.plushify.runner.start(submitted.id, user_id=operation.user)
+        return await replica.plushify.runner.wait(operation.user, submitted.id, timeout_s=operation.patience_s)
 
     async def _made(self, operation: Operation, replica: Replica) -> Generation:
-        return await replica.desk.generate.generate(
+        return await replica.plushify.generate.generate(
             operation.user,
             PHOTOS[operation.photo],
             style="chibi",
@@ -182,7 +182,7 @@ class Clients:
 
     async def _look(self, operation: Operation, replica: Replica) -> None:
         """A listing shows what is one's own and not deleted; of a success, every picture is there."""
-        gallery, user = replica.desk.gallery, operation.user
+        gallery, user = replica.plushify.gallery, operation.user
         page = await gallery.list(user, GalleryFilter(), limit=5)
         for item in page.items:
             if item.user_id != user or item.deleted_at is not None:
@@ -191,10 +191,10 @@ class Clients:
                 image = await gallery.image(user, item.id, Rendition.GENERATED)
                 async for _ in gallery.read(image):
                     pass
-        await replica.desk.credits.statement(user, limit=3)
+        await replica.plushify.credits.statement(user, limit=3)
 
     async def _intrude(self, operation: Operation, replica: Replica) -> None:
-        gallery = replica.desk.gallery
+        gallery = replica.plushify.gallery
         for row in list(self._watch.books().generations.values()):
             if row.user_id != operation.user:
                 attempts: list[Callable[[str, UUID], Awaitable[object]]] = [

@@ -5,7 +5,7 @@ Each function takes pytest's `monkeypatch` and spoils something until the test e
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,19 +17,20 @@ from plushify_adapters.memory.generations import MemoryGenerations
 from plushify_core import (
     EntryKind,
     GalleryUseCase,
-    GenerateUseCase,
     Generation,
     Limits,
     NotFound,
     RecoverUseCase,
     Status,
 )
-from plushify_core.admission import Admission
-from plushify_core.bookkeeping import Bookkeeping
-from plushify_core.drawing import Drawing, Drawn
-from plushify_core.ports import Photo, Transaction
-from plushify_core.settlement import Settlement
-from tests.wires import WiredStore
+from plushify_core.ports import EncodedImage, Transaction
+from plushify_core.use_cases._attempt import Attempt, Succeeded
+from plushify_core.use_cases._dispatch import Dispatch
+from plushify_core.use_cases._ledger_postings import LedgerPostings
+from plushify_core.use_cases._outcomes import OutcomeRecorder
+from plushify_core.use_cases._settlement import Settlement
+from plushify_core.use_cases._submission import Submission
+from tests.gates import WiredStore
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -56,15 +57,12 @@ def free_credits_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
 
 def refund_without_unique_key(patch: pytest.MonkeyPatch) -> None:
     """A refund is posted first and trusts a unique key that is not there: whoever comes second posts another."""
-    fail = Bookkeeping.fail
+    fail = OutcomeRecorder.fail
 
-    async def spoilt(self: Bookkeeping, tx: Transaction, generation: Generation, failure: Any, **facts: Any) -> Any:
+    async def spoilt(self: OutcomeRecorder, tx: Transaction, generation: Generation, failure: Any, **facts: Any) -> Any:
         failed = await fail(self, tx, generation, failure, **facts)
         if failed is None:
-            amount = generation.credits_cost
-            await self.post(
-                tx, generation.user_id, EntryKind.REFUND, amount, reason=failure.reason, generation=generation
-            )
+            await self.postings.refund(tx, generation, reason=failure.reason)
         return failed
 
     post = MemoryCredits.post
@@ -73,7 +71,7 @@ def refund_without_unique_key(patch: pytest.MonkeyPatch) -> None:
         self._tables.entry_kinds.pop((entry.generation_id, entry.kind), None)
         return await post(self, entry)
 
-    patch.setattr(Bookkeeping, "fail", spoilt)
+    patch.setattr(OutcomeRecorder, "fail", spoilt)
     patch.setattr(MemoryCredits, "post", posted)
 
 
@@ -85,25 +83,25 @@ def lease_shorter_than_the_deadline(patch: pytest.MonkeyPatch) -> None:
 def dispatch_after_the_call(patch: pytest.MonkeyPatch) -> None:
     """The model is called first, and the row says so afterwards: who dies in between calls it again."""
 
-    async def dispatched(self: GenerateUseCase, generation_id: UUID) -> tuple[Generation, bool]:
-        async with self._store.begin() as tx:
+    async def dispatched(self: Dispatch, generation_id: UUID) -> tuple[Generation, bool]:
+        async with self.store.begin() as tx:
             generation = await tx.generations.get(generation_id)
         if generation is None:
             raise NotFound
         if generation.status is not Status.PENDING:
             return generation, False
-        return generation.dispatched(generation.deadline_at + self._limits.lease_margin), True
+        return generation.dispatch(generation.deadline_at + self.limits.lease_margin), True
 
     commit = Settlement._commit
 
-    async def committed(self: Settlement, running: Generation, drawing: Drawing) -> Generation | None:
-        async with self._store.begin() as tx:
+    async def committed(self: Settlement, running: Generation, attempt: Attempt) -> Generation | None:
+        async with self.store.begin() as tx:
             pending = await tx.generations.get(running.id)
             if pending is not None and await tx.generations.replace(pending, running):
-                await self._books.open_call(tx, running, "late")
-        return await commit(self, running, drawing)
+                await self.outcomes.open_call(tx, running, "late")
+        return await commit(self, running, attempt)
 
-    patch.setattr(GenerateUseCase, "_dispatch", dispatched)
+    patch.setattr(Dispatch, "dispatch", dispatched)
     patch.setattr(Settlement, "_commit", committed)
 
 
@@ -111,25 +109,25 @@ def blobs_deleted_after_the_row(patch: pytest.MonkeyPatch) -> None:
     """A purge removes the row first: who dies in between leaves bytes that nobody knows of."""
 
     async def erased(self: RecoverUseCase, generation: Generation) -> bool:
-        async with self._store.begin() as tx:
+        async with self.store.begin() as tx:
             removed = await tx.generations.remove(generation)
-        for key in [key async for key in self._blobs.keys(generation.blob_prefix)]:
-            await self._blobs.delete(key)
+        for key in [key async for key in self.blobs.keys(generation.blob_prefix)]:
+            await self.blobs.delete(key)
         return removed
 
-    patch.setattr(RecoverUseCase, "_erase", erased)
+    patch.setattr(RecoverUseCase, "_purge", erased)
 
 
 def photo_stored_before_the_row(patch: pytest.MonkeyPatch) -> None:
     """A submission stores its photo, and then pays: who dies in between leaves bytes that nobody knows of."""
-    admit = Admission.admit
+    charge_and_store = Submission._charge_and_store
 
-    async def admitted(self: Admission, generation: Generation, photo: Photo) -> Generation:
+    async def stored(self: Submission, generation: Generation, photo: EncodedImage) -> Generation:
         assert generation.original is not None
-        await self._blobs.put(generation.original.key, photo.data, media_type=photo.media_type)
-        return await admit(self, generation, photo)
+        await self.blobs.put(generation.original.key, photo.data, media_type=photo.media_type)
+        return await charge_and_store(self, generation, photo)
 
-    patch.setattr(Admission, "admit", admitted)
+    patch.setattr(Submission, "_charge_and_store", stored)
 
 
 def sweep_that_dispatches_again(patch: pytest.MonkeyPatch) -> None:
@@ -149,7 +147,7 @@ def no_sweep(patch: pytest.MonkeyPatch) -> None:
     async def settled(self: RecoverUseCase) -> tuple[int, tuple[UUID, ...]]:
         return 0, ()
 
-    patch.setattr(RecoverUseCase, "_settle_abandoned", settled)
+    patch.setattr(RecoverUseCase, "_settle_expired_leases", settled)
 
 
 def key_checked_before_the_transaction(patch: pytest.MonkeyPatch) -> None:
@@ -166,24 +164,26 @@ def key_checked_before_the_transaction(patch: pytest.MonkeyPatch) -> None:
 
 def no_deadline(patch: pytest.MonkeyPatch) -> None:
     """The model is trusted to answer."""
-    init = Drawing.__init__
+    run = Attempt.run
 
-    def patient(self: Drawing, generation: Generation, *, timeout_s: float, **ports: Any) -> None:
-        init(self, generation, timeout_s=timeout_s + 1e6, **ports)
+    async def patient(self: Attempt) -> None:
+        self.generation = msgspec.structs.replace(self.generation, deadline_at=datetime.max.replace(tzinfo=UTC))
+        self.limits = msgspec.structs.replace(self.limits, timeout_s=1e6)
+        await run(self)
 
-    patch.setattr(Drawing, "__init__", patient)
+    patch.setattr(Attempt, "run", patient)
 
 
 def failed_commit_taken_at_its_word(patch: pytest.MonkeyPatch) -> None:
     """A commit that is reported as failed is believed to have failed: the pictures of a success are removed."""
     commit = Settlement._commit
 
-    async def committed(self: Settlement, running: Generation, drawing: Drawing) -> Generation | None:
+    async def committed(self: Settlement, running: Generation, attempt: Attempt) -> Generation | None:
         try:
-            return await commit(self, running, drawing)
+            return await commit(self, running, attempt)
         except Exception:
-            if isinstance(drawing.end, Drawn):
-                await drawing.discard()
+            if isinstance(attempt.result, Succeeded):
+                await attempt.discard()
             raise
 
     patch.setattr(Settlement, "_commit", committed)
@@ -192,33 +192,33 @@ def failed_commit_taken_at_its_word(patch: pytest.MonkeyPatch) -> None:
 def replay_runs_before_the_photo(patch: pytest.MonkeyPatch) -> None:
     """Whoever replays a request runs its generation, whether or not the photo has been stored."""
 
-    async def no_trouble(self: Admission, generation_id: UUID) -> None:
+    async def no_problem(self: Dispatch, generation_id: UUID) -> None:
         return None
 
-    patch.setattr(Admission, "photo_trouble", no_trouble)
+    patch.setattr(Dispatch, "_original_problem", no_problem)
 
 
 def failure_without_a_mark(patch: pytest.MonkeyPatch) -> None:
     """What a failure left behind is removed by the process that failed, and by nobody if that dies."""
-    failed = Generation.failed
+    fail = Generation.fail
 
     def unmarked(self: Generation, *args: Any, **kwargs: Any) -> Generation:
-        return msgspec.structs.replace(failed(self, *args, **kwargs), untidy_since=None)
+        return msgspec.structs.replace(fail(self, *args, **kwargs), untidy_since=None)
 
-    patch.setattr(Generation, "failed", unmarked)
+    patch.setattr(Generation, "fail", unmarked)
 
 
 def mark_removed_before_the_blobs(patch: pytest.MonkeyPatch) -> None:
     """A failure counts as cleared up after, and then its blobs are removed."""
-    clear_up_after = RecoverUseCase._clear_up_after
+    tidy = RecoverUseCase._tidy
 
     async def cleared(self: RecoverUseCase, generation: Generation) -> bool:
-        async with self._store.begin() as tx:
-            if not await tx.generations.replace(generation, tidied := generation.tidied()):
+        async with self.store.begin() as tx:
+            if not await tx.generations.replace(generation, tidied := generation.tidy()):
                 return False
-        return await clear_up_after(self, tidied)
+        return await tidy(self, tidied)
 
-    patch.setattr(RecoverUseCase, "_clear_up_after", cleared)
+    patch.setattr(RecoverUseCase, "_tidy", cleared)
 
 
 def cleared_up_too_early(patch: pytest.MonkeyPatch) -> None:
@@ -239,7 +239,7 @@ def anybodys_generation(patch: pytest.MonkeyPatch) -> None:
 
 def _later(patch: pytest.MonkeyPatch, kind: EntryKind) -> None:
     """Entries of this kind are posted in a transaction of their own, behind the one that they belong to."""
-    begin, post = WiredStore.begin, Bookkeeping.post
+    begin, post = WiredStore.begin, LedgerPostings.post
     waiting: dict[int, list[Callable[[Transaction], Awaitable[object]]]] = {}
 
     @asynccontextmanager
@@ -251,14 +251,16 @@ def _later(patch: pytest.MonkeyPatch, kind: EntryKind) -> None:
             async with begin(self) as second:
                 await again(second)
 
-    async def posted(self: Bookkeeping, tx: Transaction, user_id: str, of: EntryKind, amount: int, **why: Any) -> bool:
+    async def posted(
+        self: LedgerPostings, tx: Transaction, user_id: str, of: EntryKind, amount: int, **why: Any
+    ) -> bool:
         if of is not kind or why.get("actor") not in (None, user_id) or "operation" in why["reason"]:
             return await post(self, tx, user_id, of, amount, **why)
         waiting.setdefault(id(tx), []).append(lambda second: post(self, second, user_id, of, amount, **why))
         return True
 
     patch.setattr(WiredStore, "begin", begun)
-    patch.setattr(Bookkeeping, "post", posted)
+    patch.setattr(LedgerPostings, "post", posted)
 
 
 PLANTED: tuple[Plant, ...] = (

@@ -8,19 +8,27 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from plushify_adapters.memory import MemoryEvents
+import msgspec
+
+from plushify_adapters.memory import MemoryEvents, MemoryImageCodec
 from plushify_core import Limits
 from plushify_core.ports import BlobStore, ImageModel, Store
-from plushify_web.runner import Runner
 from tests import virtual_time
-from tests.house import Ids, UseCases
+from tests.gates import PowerCut, WiredStore, wired
+from tests.in_memory import Ids, PlushifyForTests
 from tests.simulation.plan import CALM, Operation, Weather
-from tests.wires import PowerCut, WiredStore, wired
 
-LIMITS = Limits(free_credits=4, max_in_flight_per_user=3, sweep_batch=3, audit_batch=2)
-EXPIRE_DAYS = 80 / 86400
 DRAIN_S = 20.0
-MAX_IN_FLIGHT, MAX_RUNNING = 6, 2
+LIMITS = Limits(
+    free_credits=4,
+    max_in_flight_per_user=3,
+    max_in_flight=6,
+    max_running=2,
+    drain_s=DRAIN_S,
+    sweep_batch=3,
+    audit_batch=2,
+)
+EXPIRE_DAYS = 80 / 86400
 
 RELIABLE = "events.", "model."
 """Ports that never fail, by contract, or whose failures the script of the model holds."""
@@ -99,24 +107,15 @@ class Replica:
         self._skew = timedelta(seconds=skew_s)
         self._weather = weather
         self._muted = muted
-        self.desk = UseCases(
+        self.plushify = PlushifyForTests(
             store=WiredStore(store, self),
             blobs=wired("blobs", blobs, self),
             model=wired("model", model, self),
+            codec=MemoryImageCodec(),
             events=wired("events", MemoryEvents(), self),
             clock=self.clock,
             new_id=self._new_id,
-            limits=limits,
-        )
-        self.runner = Runner(
-            generate=self.desk.generate,
-            gallery=self.desk.gallery,
-            recover=self.desk.recover,
-            timeout_s=limits.timeout_s,
-            max_in_flight=MAX_IN_FLIGHT,
-            max_running=MAX_RUNNING,
-            sweep_interval_s=sweep_interval_s,
-            drain_s=DRAIN_S,
+            limits=msgspec.structs.replace(limits, sweep_interval_s=sweep_interval_s),
         )
         self.ended = asyncio.Event()
         self._stop = asyncio.Event()
@@ -154,7 +153,7 @@ class Replica:
         self._stop.set()  # so that what still unwinds does not sweep for ever
 
     async def _serve(self) -> None:
-        async with self.runner.running():
+        async with self.plushify.running():
             await self._stop.wait()
 
     # ── the gate ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,16 +13,17 @@ from uuid import UUID
 
 import pytest
 
-from plushify_adapters.memory import MemoryBlobStore, MemoryEvents, MemoryStore
-from plushify_adapters.sql import SqlStore, migrate
+from plushify_adapters.memory import MemoryBlobStore, MemoryEvents, MemoryImageCodec, MemoryStore
+from plushify_adapters.sql import SqlStore
+from plushify_adapters.sql.migrate import Migrations
 from plushify_core import Generation, GenerationFailed, Limits, Status
 from plushify_core.ports import Store
 from tests import books
 from tests.adapters.postgres import PostgresServer
-from tests.house import Ids, UseCases
+from tests.gates import Fuse, PowerCut, WiredStore, wired
+from tests.in_memory import Ids, PlushifyForTests
 from tests.scripted import Answer, Script, ScriptedModel
 from tests.virtual_time import EPOCH
-from tests.wires import Fuse, PowerCut, WiredStore, wired
 
 pytestmark = pytest.mark.anyio
 
@@ -49,11 +50,12 @@ class Case:
         """Let time pass."""
         self.now += timedelta(seconds=seconds)
 
-    def process(self, fuse: Fuse, answer: Answer = Answer.PICTURE) -> UseCases:
+    def process(self, fuse: Fuse, answer: Answer = Answer.PICTURE) -> PlushifyForTests:
         """A process with this fuse in its wires."""
-        return UseCases(
+        return PlushifyForTests(
             store=WiredStore(self._store, fuse),
             blobs=wired("blobs", self.blobs, fuse),
+            codec=MemoryImageCodec(),
             model=wired("model", ScriptedModel(lambda: Script(answer=answer), self._called), fuse),
             events=wired("events", MemoryEvents(), fuse),
             clock=self.clock,
@@ -158,7 +160,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     if request.param == "postgres":
         postgres = request.getfixturevalue("postgres")
     sql = SqlStore(postgres.new_database() if postgres else f"sqlite:///{tmp_path}/plushify.db")
-    await migrate.upgrade(sql.engine)
+    await Migrations(sql.engine).upgrade()
     yield sql
     await sql.aclose()
 

@@ -11,10 +11,10 @@ from uuid import UUID
 
 import msgspec
 
-from plushify_core.audit import AuditUseCase, Finding
+from plushify_core.use_cases.audit import AuditUseCase, Finding
 from tests import books, virtual_time
 from tests.books import short
-from tests.house import Ids
+from tests.in_memory import Ids
 from tests.scripted import Answer, Script, ScriptedModel
 from tests.simulation.clients import Clients
 from tests.simulation.plan import CALM, Kind, Operation, Plan
@@ -191,7 +191,7 @@ class World:
             elif task.exception() is not None:
                 raise AssertionError("the simulator itself is at fault") from task.exception()
         for replica in self._replicas:
-            for generation_id in replica.runner._tasks:
+            for generation_id in replica.plushify.runner._tasks:
                 self._object_to(f"{replica.name} still runs generation {short(generation_id)}")
         for user, subscription in self._watch.store._tables.subscriptions.items():
             if subscription.next_expiry_at is not None and subscription.next_expiry_at < virtual_time.now():

@@ -13,11 +13,17 @@ from dependency_injector import providers
 from httpx import Response
 from litestar import Litestar
 
-from plushify_adapters.memory import MemoryBlobStore, MemoryImageCodec, MemoryImageModel, MemoryStore
+from plushify_adapters.memory import (
+    MemoryAccountStore,
+    MemoryBlobStore,
+    MemoryImageCodec,
+    MemoryImageModel,
+    MemoryStore,
+)
 from plushify_web.app import create_app
 from plushify_web.container import Container
 from plushify_web.settings import Settings
-from tests.web.shell import Shell
+from tests.web.cli.shell import Shell
 
 PHOTO = b"P6\n4 3\n255\n" + bytes(range(36))
 PASSWORD = "correct horse battery"
@@ -26,11 +32,21 @@ Client = httpx.AsyncClient
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 
+class NothingToMigrate:
+    """Migrations of a store that has no schema."""
+
+    async def is_current(self) -> bool:
+        """Return True."""
+        return True
+
+
 def make_container(settings: Settings) -> Container:
     """A container whose adapters are in memory, and whose password hashes cost nothing."""
     container = Container()
     container.settings.override(providers.Object(settings))
     container.store.override(providers.Singleton(MemoryStore))
+    container.account_store.override(providers.Singleton(MemoryAccountStore))
+    container.migrations.override(providers.Singleton(NothingToMigrate))
     container.blobs.override(providers.Singleton(MemoryBlobStore))
     container.codec.override(providers.Singleton(MemoryImageCodec))
     container.model.override(providers.Singleton(MemoryImageModel))

@@ -7,32 +7,25 @@ import msgspec
 import pytest
 
 from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel
+from plushify_core.ports import Level, Notice
 from plushify_web.app import create_app
-from plushify_web.preflight import PROBE, Level, Notice, Preflight
+from plushify_web.preflight import PROBE, Preflight
 from plushify_web.settings import Settings
-from tests.house import Ids
+from tests.in_memory import Ids
 from tests.virtual_time import EPOCH
 from tests.web.conftest import browser, make_container
 
 pytestmark = pytest.mark.anyio
 
 
-class Said(msgspec.Struct):
-    """What a model says of itself."""
-
-    level: str
-    subject: str
-    detail: str
-
-
 class CheckedModel(MemoryImageModel):
     """A model with a check of its own."""
 
-    def __init__(self, *said: Said) -> None:
+    def __init__(self, *said: Notice) -> None:
         super().__init__()
         self._said = said
 
-    async def check(self) -> tuple[Said, ...]:
+    async def self_check(self) -> tuple[Notice, ...]:
         """What it was told to say."""
         return self._said
 
@@ -44,7 +37,7 @@ class SilentModel(MemoryImageModel):
         super().__init__()
         self.given_up = False
 
-    async def check(self) -> tuple[Said, ...]:
+    async def self_check(self) -> tuple[Notice, ...]:
         """Wait, until it is given up."""
         try:
             await asyncio.Event().wait()
@@ -56,7 +49,7 @@ class SilentModel(MemoryImageModel):
 class BrokenModel(MemoryImageModel):
     """A model whose check fails."""
 
-    async def check(self) -> tuple[Said, ...]:
+    async def self_check(self) -> tuple[Notice, ...]:
         """Fail."""
         raise RuntimeError("a bug")
 
@@ -80,9 +73,9 @@ async def logged_by(model: MemoryImageModel, settings: Settings, capsys: pytest.
 async def test_a_server_warns_of_each_finding(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever is not well is logged when the server starts; what is well is not."""
     model = CheckedModel(
-        Said("ok", "model", "It exists."),
-        Said("error", "key", "It is not accepted."),
-        Said("warning", "expiration", "It ends tomorrow."),
+        Notice(level=Level.OK, subject="model", detail="It exists."),
+        Notice(level=Level.ERROR, subject="key", detail="It is not accepted."),
+        Notice(level=Level.WARNING, subject="expiration", detail="It ends tomorrow."),
     )
     assert await logged_by(model, settings, capsys) == [
         "warning: key: It is not accepted.",
@@ -104,7 +97,7 @@ async def test_a_check_that_fails_stops_nothing(settings: Settings, capsys: pyte
 
 async def test_a_preview_says_that_it_is_one() -> None:
     """A model without a check of its own is no trouble; that it is a preview is told."""
-    (notice,) = await preflight(MemoryImageModel()).model()
+    (notice,) = await preflight(MemoryImageModel()).check_model()
     detail = "Negative (in memory) draws: a preview, which needs no key and no network."
     assert notice == Notice(level=Level.OK, subject="model", detail=detail)
 
@@ -117,6 +110,6 @@ async def test_a_storage_that_returns_something_else() -> None:
             await super().put(key, PROBE[:3], media_type=media_type)
 
     blobs = Forgetful()
-    notice = await preflight(MemoryImageModel(), blobs).storage()
+    notice = await preflight(MemoryImageModel(), blobs).check_storage()
     assert (notice.level, notice.detail) == (Level.ERROR, "A blob was read that is not what was written.")
     assert [key async for key in blobs.keys("")] == []

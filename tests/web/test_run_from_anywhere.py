@@ -9,7 +9,8 @@ import pytest
 from dependency_injector import providers
 
 from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel
-from plushify_adapters.sql import SqlStore, migrate
+from plushify_adapters.sql import SqlStore
+from plushify_adapters.sql.migrate import Migrations
 from plushify_core import Status
 from plushify_core.ports import ModelRequest
 from plushify_web.container import Container
@@ -48,7 +49,7 @@ async def processes(url: str, model: MemoryImageModel) -> AsyncIterator[list[Con
         container.blobs.override(providers.Object(blobs))
         container.model.override(providers.Object(model))
         made.append(container)
-    await migrate.upgrade(made[0].store().engine)
+    await Migrations(made[0].store().engine).upgrade()
     yield made
     for container in made:
         await container.store().aclose()
@@ -58,27 +59,27 @@ async def test_twenty_deliveries_are_one_call(processes: list[Container], model:
     """One id, delivered ten times each to two processes at once, and once more when all is over: one model call, one
     charge; and every delivery that comes back has the generation as it stands."""
     web, *workers = processes
-    submitted = await web.generate().submit(USER, PHOTO, style="kawaii", quality="standard")
+    submitted = await web.plushify().generate.submit(USER, PHOTO, style="kawaii", quality="standard")
 
-    runs = (worker.generate().run(submitted.id) for _ in range(TIMES // len(workers)) for worker in workers)
+    runs = (worker.plushify().generate.run(submitted.id) for _ in range(TIMES // len(workers)) for worker in workers)
     delivered = await asyncio.gather(*runs)
-    late = await web.generate().run(submitted.id)
+    late = await web.plushify().generate.run(submitted.id)
 
     assert len(delivered) == TIMES
     assert [found.status for found in delivered].count(Status.SUCCEEDED) >= 1
     assert {found.status for found in delivered} <= {Status.RUNNING, Status.SUCCEEDED}
     assert late.status is Status.SUCCEEDED
     assert len(model.requests) == 1
-    entries = (await web.credits().statement(USER, limit=10)).items
+    entries = (await web.plushify().credits.statement(USER, limit=10)).items
     assert [entry.amount for entry in entries] == [-1, 3]
 
 
 async def test_the_web_sees_what_a_worker_made(processes: list[Container], model: MemoryImageModel) -> None:
     """Where a worker runs it, who waits at the web process has the picture all the same."""
     web, worker, _ = processes
-    submitted = await web.generate().submit(USER, PHOTO, style="kawaii", quality="standard")
-    waiting = asyncio.create_task(web.runner().wait(USER, submitted.id, timeout_s=60))
-    await worker.generate().run(submitted.id)
+    submitted = await web.plushify().generate.submit(USER, PHOTO, style="kawaii", quality="standard")
+    waiting = asyncio.create_task(web.plushify().runner.wait(USER, submitted.id, timeout_s=60))
+    await worker.plushify().generate.run(submitted.id)
     assert (await waiting).status is Status.SUCCEEDED
 
 
@@ -95,12 +96,12 @@ async def test_one_stopped_halfway_is_not_run_again(
         raise AssertionError("it waits for what never happens")
 
     monkeypatch.setattr(model, "generate", endless)
-    submitted = await web.generate().submit(USER, PHOTO, style="kawaii", quality="standard")
-    running = asyncio.create_task(worker.generate().run(submitted.id))
+    submitted = await web.plushify().generate.submit(USER, PHOTO, style="kawaii", quality="standard")
+    running = asyncio.create_task(worker.plushify().generate.run(submitted.id))
     await calls.get()
     running.cancel()
     await asyncio.wait({running})
 
-    again = await other.generate().run(submitted.id)
+    again = await other.plushify().generate.run(submitted.id)
     assert (again.status, calls.empty()) == (Status.FAILED, True)
-    assert (await web.credits().ensure_subscription(USER)).balance == 3
+    assert (await web.plushify().credits.ensure_subscription(USER)).balance == 3

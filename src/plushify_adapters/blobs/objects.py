@@ -6,8 +6,7 @@ from contextlib import suppress
 from fsspec import AbstractFileSystem
 from fsspec.implementations.dirfs import DirFileSystem
 
-from plushify_core.errors import BlobMissing
-from plushify_core.ports import check_key
+from plushify_core.ports import BlobMissing, validate_key
 
 CHUNK_BYTES = 256 * 1024
 """What is handed on at once: little for a reader to hold, and few switches between threads."""
@@ -69,7 +68,7 @@ class Objects:
 def is_key(name: str) -> bool:
     """Whether a name that is listed can be a blob's."""
     try:
-        check_key(name)
+        validate_key(name)
     except ValueError:
         return False
     return True

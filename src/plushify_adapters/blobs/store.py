@@ -14,7 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 from plushify_adapters.blobs.bucket import Bucket
 from plushify_adapters.blobs.folder import Folder
 from plushify_adapters.blobs.objects import Objects
-from plushify_core.ports import BlobStore, check_key
+from plushify_core.ports import BlobStore, validate_key
 
 T = TypeVar("T")
 
@@ -47,21 +47,21 @@ class FsspecBlobStore(BlobStore):
         self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="plushify-blobs")
 
     async def put(self, key: str, data: bytes, *, media_type: str) -> None:
-        check_key(key)
+        validate_key(key)
         await self._in_thread(lambda: self._objects.write(key, data, media_type=media_type))
 
     def read(self, key: str) -> AsyncIterator[bytes]:
-        check_key(key)
+        validate_key(key)
         return self._steps(self._objects.read(key))
 
     async def delete(self, key: str) -> None:
-        check_key(key)
+        validate_key(key)
         await self._in_thread(lambda: self._objects.remove(key))
 
     async def keys(self, prefix: str) -> AsyncIterator[str]:
         folder = prefix.rpartition("/")[0]
         if folder:
-            check_key(folder)
+            validate_key(folder)
         listing = self._objects.keys(prefix)
         ended = False
         try:
@@ -75,7 +75,7 @@ class FsspecBlobStore(BlobStore):
                 await self._in_thread(listing.close)
 
     async def url(self, key: str, *, expires_s: int, download_name: str | None = None) -> str | None:
-        check_key(key)
+        validate_key(key)
         return await self._in_thread(lambda: self._objects.sign(key, expires_s=expires_s, download_name=download_name))
 
     async def _steps(self, steps: Generator[T, None, None]) -> AsyncGenerator[T, None]:

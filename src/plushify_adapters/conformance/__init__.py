@@ -19,8 +19,11 @@ The suites need pytest, and anyio (whose pytest plugin runs the asynchronous tes
 import pytest
 
 # Before the suites are imported, so that a failing assertion shows its values.
-pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in ("blobs", "codec", "events", "model", "store")))
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{suite}" for suite in ("accounts", "blobs", "codec", "events", "model", "store"))
+)
 
+from plushify_adapters.conformance.accounts import AccountStoreConformance  # noqa: E402 - rewriting is registered first
 from plushify_adapters.conformance.blobs import BlobStoreConformance  # noqa: E402 - rewriting is registered first
 from plushify_adapters.conformance.codec import ImageCodecConformance  # noqa: E402 - rewriting is registered first
 from plushify_adapters.conformance.events import EventsConformance  # noqa: E402 - rewriting is registered first
@@ -28,6 +31,7 @@ from plushify_adapters.conformance.model import ImageModelConformance  # noqa: E
 from plushify_adapters.conformance.store import StoreConformance  # noqa: E402 - rewriting is registered first
 
 __all__ = [
+    "AccountStoreConformance",
     "BlobStoreConformance",
     "EventsConformance",
     "ImageCodecConformance",

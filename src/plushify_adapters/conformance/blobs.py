@@ -6,8 +6,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from plushify_core.errors import BlobMissing
-from plushify_core.ports import BlobStore
+from plushify_core.ports import BlobMissing, BlobStore
 
 MEDIA_TYPE = "image/png"
 LARGE = bytes(range(256)) * 4096 * 5  # 5 MiB

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from plushify_core.errors import InvalidInput, Reason
+from plushify_core.domain.errors import InvalidInput, Reason
 from plushify_core.ports import ImageCodec, Picture
 
 SECRET = b"SECRET-METADATA"
@@ -76,7 +76,7 @@ class ImageCodecConformance:
         photo = await codec.sanitise(secretive, max_pixels=MAX_PIXELS)
         picture = await codec.finish(secretive, longest_side_px=1024)
 
-        written = (photo.data, picture.data, picture.thumbnail, placeholder_bytes(picture))
+        written = (photo.data, picture.generated.data, picture.thumbnail.data, placeholder_bytes(picture))
         assert [SECRET in data for data in written] == [False] * 4
 
     async def test_empty(self, codec: ImageCodec) -> None:
@@ -139,19 +139,19 @@ class ImageCodecConformance:
         """A picture has the size that was sold or, if the model drew less, its true size."""
         picture = await codec.finish(photo(400, 300), longest_side_px=longest_side_px)
 
-        assert (picture.width, picture.height) == expected
-        assert await size_of(codec, picture.data) == expected
+        assert (picture.generated.width, picture.generated.height) == expected
+        assert await size_of(codec, picture.generated.data) == expected
 
     async def test_thumbnail(self, codec: ImageCodec, photo: MakePhoto) -> None:
         """A thumbnail is a picture of the same shape, no larger, and as large as it says."""
         picture = await codec.finish(photo(800, 600), longest_side_px=2000)
         small = await codec.finish(photo(4, 3), longest_side_px=2000)
 
-        thumbnail_size = (picture.thumbnail_width, picture.thumbnail_height)
-        assert await size_of(codec, picture.thumbnail) == thumbnail_size
-        assert picture.thumbnail_width * 3 == picture.thumbnail_height * 4
-        assert picture.thumbnail_width < picture.width
-        assert (small.thumbnail_width, small.thumbnail_height) == (4, 3)
+        thumbnail_size = (picture.thumbnail.width, picture.thumbnail.height)
+        assert await size_of(codec, picture.thumbnail.data) == thumbnail_size
+        assert picture.thumbnail.width * 3 == picture.thumbnail.height * 4
+        assert picture.thumbnail.width < picture.generated.width
+        assert (small.thumbnail.width, small.thumbnail.height) == (4, 3)
 
     async def test_placeholder(self, codec: ImageCodec, photo: MakePhoto) -> None:
         """A placeholder is a data URL that costs a list next to nothing."""
@@ -195,7 +195,7 @@ async def refuses(codec: ImageCodec, upload: bytes, reason: Reason) -> None:
 async def size_of(codec: ImageCodec, data: bytes) -> tuple[int, int]:
     """Width and height in px of a picture."""
     picture = await codec.finish(data, longest_side_px=100_000)
-    return picture.width, picture.height
+    return picture.generated.width, picture.generated.height
 
 
 def placeholder_bytes(picture: Picture) -> bytes:

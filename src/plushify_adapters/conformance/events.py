@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from plushify_core.generation import Status
+from plushify_core.domain.generation import Status
 from plushify_core.ports import BalanceChanged, Event, Events, GenerationChanged
 
 MORE_THAN_ANYONE_KEEPS = 10_000

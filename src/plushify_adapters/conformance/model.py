@@ -6,9 +6,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from plushify_core.catalog import DEFAULT_CATALOG
-from plushify_core.errors import ModelError
-from plushify_core.ports import ImageCodec, ImageModel, ModelRequest, ModelResult, Photo
+from plushify_core.domain.catalog import DEFAULT_CATALOG
+from plushify_core.ports import EncodedImage, ImageCodec, ImageModel, ModelError, ModelRequest, ModelResult
 
 LONGEST_SIDE_PX = 256
 CHUNK_BYTES = 1000
@@ -37,7 +36,7 @@ class ImageModelConformance:
         raise NotImplementedError
 
     @pytest.fixture
-    def photo(self) -> Photo:
+    def photo(self) -> EncodedImage:
         """A sanitised photo, as that codec makes them."""
         raise NotImplementedError
 
@@ -55,18 +54,18 @@ class ImageModelConformance:
         assert await model.capabilities() == can
 
     @pytest.mark.parametrize("style", [style.id for style in DEFAULT_CATALOG.styles])
-    async def test_draws_a_picture(self, model: ImageModel, codec: ImageCodec, photo: Photo, style: str) -> None:
+    async def test_draws_a_picture(self, model: ImageModel, codec: ImageCodec, photo: EncodedImage, style: str) -> None:
         """The answer is a picture that the codec reads, in every style, with its media type and plausible facts."""
         result = await model.generate(request_for(photo, style=style))
 
         picture = await codec.finish(result.data, longest_side_px=LONGEST_SIDE_PX)
-        assert max(picture.width, picture.height) <= LONGEST_SIDE_PX
+        assert max(picture.generated.width, picture.generated.height) <= LONGEST_SIDE_PX
         assert result.media_type.startswith("image/")
         assert result.facts.attempts >= 1
         assert result.facts.cost_nano_usd is None or result.facts.cost_nano_usd >= 0
         assert result.facts.model
 
-    async def test_reads_the_photo_that_is_opened(self, model: ImageModel, photo: Photo) -> None:
+    async def test_reads_the_photo_that_is_opened(self, model: ImageModel, photo: EncodedImage) -> None:
         """The photo comes through `open_photo`, which is asked for one read at least."""
         opened: list[None] = []
 
@@ -80,7 +79,7 @@ class ImageModelConformance:
         assert opened
 
     @pytest.mark.parametrize("chunks_before", [0, 1])
-    async def test_an_unreadable_photo(self, model: ImageModel, photo: Photo, chunks_before: int) -> None:
+    async def test_an_unreadable_photo(self, model: ImageModel, photo: EncodedImage, chunks_before: int) -> None:
         """What `open_photo` raises, at once or in the middle, comes out as it was: the very exception."""
         error = PhotoUnreadable()
 
@@ -95,7 +94,7 @@ class ImageModelConformance:
 
         assert raised.value is error
 
-    async def test_cancellation_ends_it(self, model: ImageModel, photo: Photo) -> None:
+    async def test_cancellation_ends_it(self, model: ImageModel, photo: EncodedImage) -> None:
         """A model that is cancelled while it reads the photo stops, and lets go of the photo."""
         reading, let_go = asyncio.Event(), asyncio.Event()
 
@@ -114,7 +113,7 @@ class ImageModelConformance:
             await call
         await let_go.wait()
 
-    async def test_draws_on_after_a_cancellation(self, model: ImageModel, photo: Photo) -> None:
+    async def test_draws_on_after_a_cancellation(self, model: ImageModel, photo: EncodedImage) -> None:
         """A call that was given up, at whatever moment, does no harm to the next."""
         for steps in range(10):
             call = asyncio.create_task(model.generate(request_for(photo)))
@@ -125,7 +124,7 @@ class ImageModelConformance:
 
         assert (await model.generate(request_for(photo))).data
 
-    async def test_many_at_once(self, model: ImageModel, codec: ImageCodec, photo: Photo) -> None:
+    async def test_many_at_once(self, model: ImageModel, codec: ImageCodec, photo: EncodedImage) -> None:
         """Calls side by side each get their picture."""
         results = await asyncio.gather(*(model.generate(request_for(photo)) for _ in range(4)))
 
@@ -133,7 +132,7 @@ class ImageModelConformance:
             await codec.finish(result.data, longest_side_px=LONGEST_SIDE_PX)
 
     @pytest.mark.parametrize("garbage", [b"", b"no photo at all", bytes(5000)], ids=["empty", "text", "zeros"])
-    async def test_garbage_for_a_photo(self, model: ImageModel, photo: Photo, garbage: bytes) -> None:
+    async def test_garbage_for_a_photo(self, model: ImageModel, photo: EncodedImage, garbage: bytes) -> None:
         """A photo that is none gives a `ModelError` or, from a model that does not look, a picture: nothing else."""
         request = request_for(photo, open_photo=lambda: in_chunks(garbage), size_bytes=len(garbage))
 
@@ -147,7 +146,7 @@ class ImageModelConformance:
 
 
 def request_for(
-    photo: Photo, *, style: str = "classic", open_photo: OpenPhoto | None = None, size_bytes: int | None = None
+    photo: EncodedImage, *, style: str = "classic", open_photo: OpenPhoto | None = None, size_bytes: int | None = None
 ) -> ModelRequest:
     """A request to draw `photo`, read through `open_photo` if it is given."""
     return ModelRequest(

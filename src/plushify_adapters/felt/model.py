@@ -3,9 +3,9 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from plushify_core.errors import ModelError, Reason
-from plushify_core.model_call import Billing, ModelFacts
-from plushify_core.ports import Capabilities, ImageModel, ModelRequest, ModelResult
+from plushify_core.domain.errors import Reason
+from plushify_core.domain.model_call import Billing, ModelFacts
+from plushify_core.ports import Capabilities, ImageModel, ModelError, ModelRequest, ModelResult
 
 from ._photo import UnreadablePhoto
 from .render import render

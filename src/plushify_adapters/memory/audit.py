@@ -9,8 +9,8 @@ import msgspec
 
 from plushify_adapters.memory.tables import Repository, page
 from plushify_core import ports
-from plushify_core.generation import Generation
-from plushify_core.model_call import ModelCall, Outcome
+from plushify_core.domain.generation import Generation
+from plushify_core.domain.model_call import ModelCall, Outcome
 from plushify_core.ports import Imbalance
 
 

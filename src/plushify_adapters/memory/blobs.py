@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from plushify_core.errors import BlobMissing
-from plushify_core.ports import BlobStore, check_key
+from plushify_core.ports import BlobMissing, BlobStore, validate_key
 
 CHUNK_BYTES = 64 * 1024
 
@@ -16,12 +15,12 @@ class MemoryBlobStore(BlobStore):
         self.blobs: dict[str, tuple[bytes, str]] = {}
 
     async def put(self, key: str, data: bytes, *, media_type: str) -> None:
-        check_key(key)
+        validate_key(key)
         await asyncio.sleep(0)  # like every technology, this one lets others run first
         self.blobs[key] = (bytes(data), media_type)
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
-        check_key(key)
+        validate_key(key)
         await asyncio.sleep(0)
         if key not in self.blobs:
             raise BlobMissing(key)
@@ -30,7 +29,7 @@ class MemoryBlobStore(BlobStore):
             yield data[start : start + CHUNK_BYTES]
 
     async def delete(self, key: str) -> None:
-        check_key(key)
+        validate_key(key)
         await asyncio.sleep(0)
         self.blobs.pop(key, None)
 
@@ -40,5 +39,5 @@ class MemoryBlobStore(BlobStore):
             yield key
 
     async def url(self, key: str, *, expires_s: int, download_name: str | None = None) -> str | None:
-        check_key(key)
+        validate_key(key)
         return None

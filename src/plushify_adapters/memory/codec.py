@@ -3,8 +3,8 @@
 import base64
 
 from plushify_adapters.memory import ppm
-from plushify_core.errors import InvalidInput, Reason
-from plushify_core.ports import ImageCodec, Photo, Picture
+from plushify_core.domain.errors import InvalidInput, Reason
+from plushify_core.ports import EncodedImage, ImageCodec, Picture
 
 THUMBNAIL_PX = 16
 
@@ -12,9 +12,9 @@ THUMBNAIL_PX = 16
 class MemoryImageCodec(ImageCodec):
     """Reads and writes binary PPM. Makes no photo smaller."""
 
-    async def sanitise(self, upload: bytes, *, max_pixels: int) -> Photo:
+    async def sanitise(self, upload: bytes, *, max_pixels: int) -> EncodedImage:
         picture = _read(upload, max_pixels)
-        return Photo(data=picture.encode(), media_type=ppm.MEDIA_TYPE, width=picture.width, height=picture.height)
+        return _encoded(picture)
 
     async def finish(self, data: bytes, *, longest_side_px: int) -> Picture:
         picture = _read(data)
@@ -23,16 +23,14 @@ class MemoryImageCodec(ImageCodec):
         thumbnail = picture.fitted(min(THUMBNAIL_PX, max(picture.width, picture.height)))
         dot = base64.b64encode(picture.fitted(1).encode()).decode()
         return Picture(
-            data=picture.encode(),
-            media_type=ppm.MEDIA_TYPE,
-            width=picture.width,
-            height=picture.height,
-            thumbnail=thumbnail.encode(),
-            thumbnail_media_type=ppm.MEDIA_TYPE,
-            thumbnail_width=thumbnail.width,
-            thumbnail_height=thumbnail.height,
+            generated=_encoded(picture),
+            thumbnail=_encoded(thumbnail),
             placeholder=f"data:{ppm.MEDIA_TYPE};base64,{dot}",
         )
+
+
+def _encoded(picture: ppm.Ppm) -> EncodedImage:
+    return EncodedImage(data=picture.encode(), media_type=ppm.MEDIA_TYPE, width=picture.width, height=picture.height)
 
 
 def _read(data: bytes, max_pixels: int | None = None) -> ppm.Ppm:

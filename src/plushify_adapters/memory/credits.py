@@ -8,8 +8,8 @@ import msgspec
 
 from plushify_adapters.memory.tables import Repository, page
 from plushify_core import ports
-from plushify_core.errors import InsufficientCredits
-from plushify_core.ledger import LedgerEntry, Subscription
+from plushify_core.domain.errors import InsufficientCredits
+from plushify_core.domain.ledger import LedgerEntry, Subscription
 
 
 class MemoryCredits(Repository, ports.Credits):

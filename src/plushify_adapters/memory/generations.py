@@ -6,7 +6,7 @@ from uuid import UUID
 
 from plushify_adapters.memory.tables import Repository, page
 from plushify_core import ports
-from plushify_core.generation import Generation
+from plushify_core.domain.generation import Generation
 from plushify_core.ports import GalleryFilter, Sort
 
 

@@ -4,9 +4,9 @@ import asyncio
 from collections import deque
 
 from plushify_adapters.memory import ppm
-from plushify_core.errors import ModelError, Reason
-from plushify_core.model_call import Billing, ModelFacts
-from plushify_core.ports import Capabilities, ImageModel, ModelRequest, ModelResult
+from plushify_core.domain.errors import Reason
+from plushify_core.domain.model_call import Billing, ModelFacts
+from plushify_core.ports import Capabilities, ImageModel, ModelError, ModelRequest, ModelResult
 
 _INVERTED = bytes(255 - value for value in range(256))
 

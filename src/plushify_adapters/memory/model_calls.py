@@ -7,7 +7,7 @@ from uuid import UUID
 
 from plushify_adapters.memory.tables import Repository
 from plushify_core import ports
-from plushify_core.model_call import ModelCall, Outcome
+from plushify_core.domain.model_call import ModelCall, Outcome
 from plushify_core.ports import CostLine
 
 

@@ -9,7 +9,6 @@ from plushify_adapters.memory.credits import MemoryCredits
 from plushify_adapters.memory.generations import MemoryGenerations
 from plushify_adapters.memory.model_calls import MemoryModelCalls
 from plushify_adapters.memory.tables import Tables
-from plushify_adapters.memory.users import MemoryUsers
 from plushify_core import ports
 from plushify_core.ports import Store
 
@@ -35,7 +34,6 @@ class MemoryTransaction(ports.Transaction):
     def __init__(self, tables: Tables) -> None:
         self._generations = MemoryGenerations(tables)
         self._credits = MemoryCredits(tables)
-        self._users = MemoryUsers(tables)
         self._model_calls = MemoryModelCalls(tables)
         self._audit = MemoryAudit(tables)
 
@@ -46,10 +44,6 @@ class MemoryTransaction(ports.Transaction):
     @property
     def credits(self) -> ports.Credits:
         return self._credits
-
-    @property
-    def users(self) -> ports.Users:
-        return self._users
 
     @property
     def model_calls(self) -> ports.ModelCalls:

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, fields
 from typing import TypeVar
 from uuid import UUID
 
-from plushify_core.generation import Generation
-from plushify_core.ledger import EntryKind, LedgerEntry, Subscription
-from plushify_core.model_call import ModelCall
-from plushify_core.users import Session, User
+from plushify_core.domain.generation import Generation
+from plushify_core.domain.ledger import EntryKind, LedgerEntry, Subscription
+from plushify_core.domain.model_call import ModelCall
 
 
 @dataclass
@@ -21,9 +20,6 @@ class Tables:
     entries: dict[UUID, LedgerEntry] = field(default_factory=dict)
     entry_kinds: dict[tuple[UUID, EntryKind], UUID] = field(default_factory=dict)
     expired_grants: dict[UUID, UUID] = field(default_factory=dict)
-    users: dict[str, User] = field(default_factory=dict)
-    emails: dict[str, str] = field(default_factory=dict)
-    sessions: dict[str, Session] = field(default_factory=dict)
     model_calls: dict[UUID, ModelCall] = field(default_factory=dict)
 
     def copy(self) -> "Tables":

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pybase64
 
-from plushify_core.model_call import ModelFacts
+from plushify_core.domain.model_call import ModelFacts
 
 from ._failures import ProviderError
 

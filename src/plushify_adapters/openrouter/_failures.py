@@ -11,8 +11,9 @@ from enum import Enum, auto
 
 import msgspec
 
-from plushify_core.errors import ModelError, Reason
-from plushify_core.model_call import Billing, ModelFacts
+from plushify_core.domain.errors import Reason
+from plushify_core.domain.model_call import Billing, ModelFacts
+from plushify_core.ports import ModelError
 
 
 class Retry(Enum):

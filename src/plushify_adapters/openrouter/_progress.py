@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 import msgspec
 
-from plushify_core.model_call import Billing, ModelFacts
+from plushify_core.domain.model_call import Billing, ModelFacts
 
 from ._failures import CallFailed, Retry
 from ._options import Api

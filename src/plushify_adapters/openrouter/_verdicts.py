@@ -1,6 +1,6 @@
 """From an answer without a picture to the failure it is."""
 
-from plushify_core.model_call import Billing
+from plushify_core.domain.model_call import Billing
 
 from ._answer import Answer
 from ._failures import (

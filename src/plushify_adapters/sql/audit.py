@@ -11,8 +11,8 @@ from plushify_adapters.sql.model_calls import call_from
 from plushify_adapters.sql.statements import Repository
 from plushify_adapters.sql.tables import GENERATIONS, LEDGER_ENTRIES, MODEL_CALLS, SUBSCRIPTIONS
 from plushify_core import ports
-from plushify_core.generation import Generation
-from plushify_core.model_call import ModelCall, Outcome
+from plushify_core.domain.generation import Generation
+from plushify_core.domain.model_call import ModelCall, Outcome
 from plushify_core.ports import Imbalance
 
 

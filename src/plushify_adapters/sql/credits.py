@@ -7,11 +7,11 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import bindparam, select, update
 
-from plushify_adapters.sql.statements import Repository
+from plushify_adapters.sql.statements import Repository, changes_one, insert_or_nothing
 from plushify_adapters.sql.tables import LEDGER_ENTRIES, SUBSCRIPTIONS
 from plushify_core import ports
-from plushify_core.errors import InsufficientCredits
-from plushify_core.ledger import LedgerEntry, Subscription
+from plushify_core.domain.errors import InsufficientCredits
+from plushify_core.domain.ledger import LedgerEntry, Subscription
 
 _SUBSCRIPTION = select(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.user_id == bindparam("user"))
 _MOVE = (
@@ -26,7 +26,7 @@ class SqlCredits(Repository, ports.Credits):
 
     async def open(self, subscription: Subscription) -> bool:
         """Add a user's subscription, unless there is one."""
-        return await self._insert_or_nothing(SUBSCRIPTIONS, msgspec.structs.asdict(subscription), "user_id")
+        return await insert_or_nothing(self._connection, SUBSCRIPTIONS, msgspec.structs.asdict(subscription), "user_id")
 
     async def subscription(self, user_id: str) -> Subscription | None:
         """The user's subscription."""
@@ -42,9 +42,9 @@ class SqlCredits(Repository, ports.Credits):
         """
         values = msgspec.structs.asdict(entry)
         unique = ("expires_grant",) if entry.expires_grant is not None else ("generation_id", "kind")
-        if not await self._insert_or_nothing(LEDGER_ENTRIES, values, *unique):
+        if not await insert_or_nothing(self._connection, LEDGER_ENTRIES, values, *unique):
             return False
-        if not await self._changes_one(_MOVE, {"user": entry.user_id, "amount": entry.amount}):
+        if not await changes_one(self._connection, _MOVE, {"user": entry.user_id, "amount": entry.amount}):
             subscription = await self.subscription(entry.user_id)
             raise InsufficientCredits(balance=subscription.balance if subscription else 0)
         return True

@@ -8,10 +8,10 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Column, ColumnElement, Row, Select, and_, bindparam, delete, func, select, update
 
-from plushify_adapters.sql.statements import Repository
+from plushify_adapters.sql.statements import Repository, changes_one, insert_or_nothing
 from plushify_adapters.sql.tables import GENERATIONS
 from plushify_core import ports
-from plushify_core.generation import Generation
+from plushify_core.domain.generation import Generation
 from plushify_core.ports import GalleryFilter, Sort
 
 COLUMNS = GENERATIONS.c
@@ -39,7 +39,7 @@ class SqlGenerations(Repository, ports.Generations):
     async def add(self, generation: Generation) -> bool:
         """Add a new one, unless its user has used its idempotency key already."""
         values = msgspec.structs.asdict(generation)
-        return await self._insert_or_nothing(GENERATIONS, values, "user_id", "idempotency_key")
+        return await insert_or_nothing(self._connection, GENERATIONS, values, "user_id", "idempotency_key")
 
     async def get(self, generation_id: UUID) -> Generation | None:
         """The generation with this id."""
@@ -55,11 +55,11 @@ class SqlGenerations(Repository, ports.Generations):
         In READ COMMITTED an update that has waited for a row's lock looks at its condition again, on the row
         as the other transaction left it: of two that race, the second finds another status or fence.
         """
-        return await self._changes_one(_REPLACE, msgspec.structs.asdict(changed) | _identity(current))
+        return await changes_one(self._connection, _REPLACE, msgspec.structs.asdict(changed) | _identity(current))
 
     async def remove(self, current: Generation) -> bool:
         """Remove the row, if `current` still stands."""
-        return await self._changes_one(_REMOVE, _identity(current))
+        return await changes_one(self._connection, _REMOVE, _identity(current))
 
     async def page(
         self, user_id: str, filter: GalleryFilter, *, after: UUID | None, limit: int

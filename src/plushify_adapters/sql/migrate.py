@@ -1,4 +1,4 @@
-"""Bringing a database to the tables this version of the code expects."""
+"""Migrations: bring a database to the schema of this version."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,30 +13,46 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from plushify_adapters.sql.engine import create_engine
 
 ADVISORY_LOCK = 0x706C757368696679
-"""What replicas that start at once queue for on PostgreSQL: "plushify" in ASCII."""
+"""Key of the PostgreSQL advisory lock that replicas wait for while one of them migrates: "plushify" in ASCII."""
 
 
-async def upgrade(database: AsyncEngine | str, revision: str = "head") -> None:
-    """Carry out the migrations that the database has not seen, all of them or none.
-
-    Any number of replicas may do so at once: one does the work, the others wait for it and find it done.
+class Migrations:
+    """Migrations of one database.
 
     Args:
-        database: an engine (`SqlStore.engine`), or a URL.
-        revision: how far.
+        database: an engine (`SqlStore.engine`), or a URL as `create_engine` takes it.
     """
-    async with _engine(database) as engine, engine.begin() as connection:
-        await connection.run_sync(_upgrade, revision)
 
+    def __init__(self, database: AsyncEngine | str) -> None:
+        self._database = database
 
-async def check(database: AsyncEngine | str) -> bool:
-    """Whether the database has exactly the tables of this version: neither older nor newer ones."""
-    async with _engine(database) as engine, engine.begin() as connection:
-        return await connection.run_sync(_is_current)
+    async def upgrade(self, revision: str = "head") -> None:
+        """Apply the missing migrations up to `revision`, all in one transaction.
+
+        Several replicas may call this concurrently: one applies the migrations, and the others wait for it.
+        """
+        async with self._engine() as engine, engine.begin() as connection:
+            await connection.run_sync(_upgrade, revision)
+
+    async def is_current(self) -> bool:
+        """Return whether the database has exactly the schema of this version."""
+        async with self._engine() as engine, engine.begin() as connection:
+            return await connection.run_sync(_is_current)
+
+    @asynccontextmanager
+    async def _engine(self) -> AsyncIterator[AsyncEngine]:
+        if isinstance(self._database, AsyncEngine):
+            yield self._database
+            return
+        engine = create_engine(self._database)
+        try:
+            yield engine
+        finally:
+            await engine.dispose()
 
 
 def config(connection: Connection) -> Config:
-    """Alembic's configuration for this connection, without a file."""
+    """Return the configuration of Alembic for this connection, without a file."""
     settings = Config()
     settings.set_main_option("script_location", "plushify_adapters.sql:migrations")
     settings.attributes["connection"] = connection
@@ -45,25 +61,13 @@ def config(connection: Connection) -> Config:
 
 def _upgrade(connection: Connection, revision: str) -> None:
     if connection.dialect.name == "postgresql":
-        # Whoever waits for another replica's migration waits as long as that takes.
+        # A replica waits for the migration of another one without a time limit.
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-    # SQLite needs no more: its transaction is immediate, so it holds the only write lock already.
+    # SQLite needs no such lock: its transaction is immediate and so holds the only write lock.
     command.upgrade(config(connection), revision)
 
 
 def _is_current(connection: Connection) -> bool:
     expected = ScriptDirectory.from_config(config(connection)).get_heads()
     return set(MigrationContext.configure(connection).get_current_heads()) == set(expected)
-
-
-@asynccontextmanager
-async def _engine(database: AsyncEngine | str) -> AsyncIterator[AsyncEngine]:
-    if isinstance(database, AsyncEngine):
-        yield database
-        return
-    engine = create_engine(database)
-    try:
-        yield engine
-    finally:
-        await engine.dispose()

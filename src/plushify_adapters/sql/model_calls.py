@@ -9,10 +9,10 @@ import msgspec
 from sqlalchemy import RowMapping, bindparam, func, select, update
 
 from plushify_adapters.sql.columns import UtcDay
-from plushify_adapters.sql.statements import Repository
+from plushify_adapters.sql.statements import Repository, insert_or_nothing
 from plushify_adapters.sql.tables import LEDGER_ENTRIES, MODEL_CALLS
 from plushify_core import ports
-from plushify_core.model_call import ModelCall, ModelFacts
+from plushify_core.domain.model_call import ModelCall, ModelFacts
 from plushify_core.ports import CostLine
 
 _OF_GENERATION = MODEL_CALLS.c.generation_id == bindparam("of")
@@ -25,7 +25,7 @@ class SqlModelCalls(Repository, ports.ModelCalls):
 
     async def add(self, call: ModelCall) -> bool:
         """Add a call, unless its generation has one."""
-        return await self._insert_or_nothing(MODEL_CALLS, _values(call), "generation_id")
+        return await insert_or_nothing(self._connection, MODEL_CALLS, _values(call), "generation_id")
 
     async def get(self, generation_id: UUID) -> ModelCall | None:
         """The call of this generation."""

@@ -1,4 +1,4 @@
-"""What the repositories share: statements that both databases know, under names of their own."""
+"""Statements that SQLite and PostgreSQL spell differently, and the base class of the repositories."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -15,25 +15,27 @@ _INSERTS: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
 
 
 @cache
-def _insert_or_nothing(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
+def _insert(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
     insert = _INSERTS[dialect](table).on_conflict_do_nothing(index_elements=unique)
     return insert.execution_options(preserve_rowcount=True)
 
 
+async def insert_or_nothing(connection: AsyncConnection, table: Table, values: Mapping[str, Any], *unique: str) -> bool:
+    """Insert a row unless a row with the same values of the columns `unique` exists. Return whether it was inserted.
+
+    If another open transaction has inserted such a row, this waits until that transaction ends.
+    """
+    return await changes_one(connection, _insert(connection.dialect.name, table, unique), values)
+
+
+async def changes_one(connection: AsyncConnection, statement: UpdateBase, parameters: Mapping[str, Any]) -> bool:
+    """Execute an insert, update or delete of one row. Return whether a row was changed."""
+    result = await connection.execute(statement, parameters)
+    return result.rowcount == 1
+
+
 class Repository:
-    """Some of the tables, within one transaction."""
+    """Base class of the repositories of one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
-
-    async def _insert_or_nothing(self, table: Table, values: Mapping[str, Any], *unique: str) -> bool:
-        """Insert a row, unless there is one with the same values of the columns `unique`: whether it did.
-
-        If a transaction still open has inserted such a row, this waits to see whether it commits.
-        """
-        return await self._changes_one(_insert_or_nothing(self._connection.dialect.name, table, unique), values)
-
-    async def _changes_one(self, statement: UpdateBase, parameters: Mapping[str, Any]) -> bool:
-        """Execute an insert, update or delete of one row: whether it did anything."""
-        result = await self._connection.execute(statement, parameters)
-        return result.rowcount == 1

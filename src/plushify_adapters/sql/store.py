@@ -27,7 +27,6 @@ from plushify_adapters.sql.credits import SqlCredits
 from plushify_adapters.sql.engine import create_engine
 from plushify_adapters.sql.generations import SqlGenerations
 from plushify_adapters.sql.model_calls import SqlModelCalls
-from plushify_adapters.sql.users import SqlUsers
 from plushify_core import ports
 
 
@@ -81,11 +80,6 @@ class SqlTransaction(ports.Transaction):
     def credits(self) -> SqlCredits:
         """Subscriptions and the ledger."""
         return SqlCredits(self._connection)
-
-    @property
-    def users(self) -> SqlUsers:
-        """Accounts and sessions."""
-        return SqlUsers(self._connection)
 
     @property
     def model_calls(self) -> SqlModelCalls:

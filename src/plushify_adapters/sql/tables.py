@@ -21,9 +21,9 @@ from sqlalchemy import (
 )
 
 from plushify_adapters.sql.columns import USER_ID, JsonStruct, UtcDateTime, enum
-from plushify_core.generation import Failure, Status, StoredImage
-from plushify_core.ledger import EntryKind
-from plushify_core.model_call import Billing, Outcome
+from plushify_core.domain.generation import Failure, Status, StoredImage
+from plushify_core.domain.ledger import EntryKind
+from plushify_core.domain.model_call import Billing, Outcome
 
 METADATA = MetaData(
     naming_convention={

@@ -1,26 +1,38 @@
-"""What the domain asks of the world, as Protocols. The docstrings are the contract.
+"""Ports: what the domain needs of the outside world, as Protocols whose docstrings are the contract.
 
-`plushify_adapters.conformance` holds a suite of tests per port. An adapter that passes it can be trusted with
-credits; one that does not, cannot.
+`plushify_adapters.conformance` has a test suite for each port. Every adapter must pass the suite of its port.
 """
 
-from plushify_core.ports.ambient import Clock, NewId
+from plushify_core.ports.accounts import AccountStore, Session, User
+from plushify_core.ports.ambient import Clock, NewId, utc_now, uuid7
 from plushify_core.ports.audit import Audit, Imbalance
-from plushify_core.ports.blobs import BlobStore, check_key
+from plushify_core.ports.blobs import BlobMissing, BlobStore, validate_key
 from plushify_core.ports.calls import CostLine, ModelCalls
-from plushify_core.ports.codec import ImageCodec, Photo, Picture
+from plushify_core.ports.codec import EncodedImage, ImageCodec, Picture
 from plushify_core.ports.events import BalanceChanged, Event, Events, GenerationChanged, changes_of
-from plushify_core.ports.model import Capabilities, ImageModel, ModelRequest, ModelResult
-from plushify_core.ports.store import Credits, GalleryFilter, Generations, Sort, Store, Transaction, Users
+from plushify_core.ports.model import (
+    Capabilities,
+    ImageModel,
+    Level,
+    ModelError,
+    ModelRequest,
+    ModelResult,
+    Notice,
+    SelfCheck,
+)
+from plushify_core.ports.store import Credits, GalleryFilter, Generations, Sort, Store, Transaction
 
 __all__ = [
+    "AccountStore",
     "Audit",
     "BalanceChanged",
+    "BlobMissing",
     "BlobStore",
     "Capabilities",
     "Clock",
     "CostLine",
     "Credits",
+    "EncodedImage",
     "Event",
     "Events",
     "GalleryFilter",
@@ -29,16 +41,22 @@ __all__ = [
     "ImageCodec",
     "ImageModel",
     "Imbalance",
+    "Level",
     "ModelCalls",
+    "ModelError",
     "ModelRequest",
     "ModelResult",
     "NewId",
-    "Photo",
+    "Notice",
     "Picture",
+    "SelfCheck",
+    "Session",
     "Sort",
     "Store",
     "Transaction",
-    "Users",
+    "User",
     "changes_of",
-    "check_key",
+    "utc_now",
+    "uuid7",
+    "validate_key",
 ]

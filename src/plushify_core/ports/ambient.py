@@ -1,11 +1,32 @@
-"""What every program has around it: the time, and names that nothing else has."""
+"""Clock and id generator, with the defaults that most programs use."""
 
+import secrets
+import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 Clock = Callable[[], datetime]
-"""The time now, with a time zone (UTC)."""
+"""Returns the current time with a time zone (UTC)."""
 
 NewId = Callable[[], UUID]
-"""A new unique id, ordered by time (UUID version 7, RFC 9562 section 5.7)."""
+"""Returns a new unique id. Ids sort by time (UUID version 7, RFC 9562 section 5.7)."""
+
+_last_tick = 0
+
+
+def utc_now() -> datetime:
+    """Return the current time in UTC."""
+    return datetime.now(UTC)
+
+
+def uuid7() -> UUID:
+    """Return a new UUID version 7, greater than every id that this process made before.
+
+    The first 60 bits are the time in units of 1/4096 ms (RFC 9562 section 6.2, method 3). If the clock has not moved
+    since the last id, or was set back, the next unit is used instead.
+    """
+    global _last_tick
+    _last_tick = tick = max(time.time_ns() * 4096 // 1_000_000, _last_tick + 1)
+    milliseconds, fraction = divmod(tick, 4096)
+    return UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | secrets.randbits(62))

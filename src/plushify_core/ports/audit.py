@@ -1,4 +1,4 @@
-"""An auditor's view of the store."""
+"""Audit: reads the whole store in pages to find inconsistencies."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -7,12 +7,12 @@ from uuid import UUID
 
 import msgspec
 
-from plushify_core.generation import Generation
-from plushify_core.model_call import ModelCall
+from plushify_core.domain.generation import Generation
+from plushify_core.domain.model_call import ModelCall
 
 
 class Imbalance(msgspec.Struct, frozen=True, kw_only=True):
-    """A user whose cached balance is not the sum of their entries. Both in credits."""
+    """User whose cached balance differs from the sum of their ledger entries, both in credits."""
 
     user_id: str
     balance: int
@@ -20,29 +20,34 @@ class Imbalance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Audit(Protocol):
-    """What an auditor reads, within one transaction: everybody's, in pages."""
+    """Reads the data of all users in pages, within one transaction."""
 
     async def imbalances(self, *, after: str | None, limit: int) -> Sequence[Imbalance]:
-        """Up to `limit` of them, ordered by user id, beginning behind `after`."""
+        """Return up to `limit` imbalances after the user id `after`, ordered by user id."""
         ...
 
     async def recount(self, user_id: str) -> None:
-        """Set the user's cached balance to the sum of their entries."""
+        """Set the cached balance of the user to the sum of their entries."""
         ...
 
     async def scan(self, *, after: UUID | None, limit: int) -> Sequence[Generation]:
-        """Up to `limit` of all generations, in the trash or not, ordered by id, beginning behind `after`."""
+        """Return up to `limit` generations after the id `after`, ordered by id, including those in the trash."""
         ...
 
     async def find(self, generation_ids: Sequence[UUID]) -> Sequence[Generation]:
-        """Those of these generations that exist, in any order."""
+        """Return the generations with these ids that exist, in any order."""
         ...
 
     async def entry_sums(self, generation_ids: Sequence[UUID]) -> Mapping[UUID, int]:
-        """The sum of the entries of each of these generations, in credits. One without entries may be left out."""
+        """Return the sum of the ledger entries of each generation, in credits.
+
+        A generation without entries may be absent.
+        """
         ...
 
     async def open_calls(self, started_before: datetime, *, after: UUID | None, limit: int) -> Sequence[ModelCall]:
-        """Up to `limit` of the model calls started before that time that have no outcome, ordered by
-        generation id, beginning behind `after`."""
+        """Return up to `limit` model calls without an outcome that started before `started_before`.
+
+        They are ordered by generation id and begin after the generation id `after`.
+        """
         ...

@@ -1,4 +1,4 @@
-"""Where bytes are kept."""
+"""Blob store: where the bytes of pictures are kept."""
 
 import re
 from collections.abc import AsyncIterator
@@ -7,29 +7,38 @@ from typing import Protocol
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII)
 
 
-def check_key(key: str) -> None:
-    """Refuse what is no key of a blob: adapters call it first, so that no key leaves the store's folder.
+class BlobMissing(Exception):
+    """No blob has this key."""
+
+
+def validate_key(key: str) -> None:
+    """Validate the key of a blob. Adapters call this first, so that no key can leave the folder of the store.
 
     Raises:
-        ValueError: `key` is not as `BlobStore` describes keys.
+        ValueError: `key` has another form than `BlobStore` describes.
     """
     if not _KEY.fullmatch(key):
         raise ValueError(f"not a key of a blob: {key!r}")
 
 
 class BlobStore(Protocol):
-    """Keeps bytes under keys: `/`-separated names of ASCII letters, digits, `-`, `_` and, but not first, `.`.
+    """Stores bytes under keys.
 
-    Anything the technology raises other than `BlobMissing` means "not now"; the use cases settle it.
+    A key is one or more names separated by `/`. A name has ASCII letters, digits, `-`, `_` and `.`, and does not start
+    with `.`.
+
+    Any exception other than `BlobMissing` means that the store is unavailable. The use cases handle it.
     """
 
     async def put(self, key: str, data: bytes, *, media_type: str) -> None:
-        """Store `data`, in place of what was there. Readers see all of it or nothing. When this has ended, by
-        return, exception or cancellation, it writes nothing any more."""
+        """Store `data`, replacing an existing blob. Readers see all of it or nothing.
+
+        After the call has ended by return, exception or cancellation, it writes nothing more.
+        """
         ...
 
     def read(self, key: str) -> AsyncIterator[bytes]:
-        """The bytes in chunks.
+        """Return the bytes of the blob in chunks.
 
         Raises:
             BlobMissing: at the first step of the iteration.
@@ -37,15 +46,16 @@ class BlobStore(Protocol):
         ...
 
     async def delete(self, key: str) -> None:
-        """Remove the blob. It is no error if there is none."""
+        """Delete the blob. Do nothing if there is none."""
         ...
 
     def keys(self, prefix: str) -> AsyncIterator[str]:
-        """The keys that begin with `prefix`, in any order, without holding all of them in memory where the
-        technology can."""
+        """Return the keys that begin with `prefix`, in any order. A large listing is streamed if the store can."""
         ...
 
     async def url(self, key: str, *, expires_s: int, download_name: str | None = None) -> str | None:
-        """An address that serves the blob to anyone for `expires_s` seconds, as a download of that name if
-        one is given; None where the technology cannot sign one."""
+        """Return a signed URL that serves the blob to anyone for `expires_s` seconds.
+
+        With `download_name`, browsers save the blob under this file name. Return None if the store cannot sign URLs.
+        """
         ...

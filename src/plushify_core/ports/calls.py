@@ -1,4 +1,4 @@
-"""The record of paid calls."""
+"""Records of the paid calls to the image model."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -7,12 +7,14 @@ from uuid import UUID
 
 import msgspec
 
-from plushify_core.model_call import ModelCall, Outcome
+from plushify_core.domain.model_call import ModelCall, Outcome
 
 
 class CostLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model calls of one day (UTC), style, model and outcome cost, and the credits they earned (what was
-    refunded is not earned). `unpriced_calls` are those whose cost is not known."""
+    """Totals of the model calls with the same day (UTC), style, model and outcome.
+
+    `credits_earned` excludes refunded credits. `unpriced_calls` counts the calls whose cost is unknown.
+    """
 
     day: date
     style: str
@@ -25,25 +27,28 @@ class CostLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelCalls(Protocol):
-    """The record of paid calls, within one transaction."""
+    """Records of paid calls, within one transaction."""
 
     async def add(self, call: ModelCall) -> bool:
-        """Add a call. False, and nothing is added, if its generation has one already."""
+        """Add a call. Return False, and add nothing, if its generation already has one."""
         ...
 
     async def get(self, generation_id: UUID) -> ModelCall | None:
-        """The call of this generation."""
+        """Return the call of this generation."""
         ...
 
     async def replace(self, call: ModelCall) -> None:
-        """Put the call in place of the recorded one of its generation."""
+        """Replace the recorded call of the same generation."""
         ...
 
     async def cost_since(self, since: datetime) -> int:
-        """The known cost of the calls started at or after `since`, in nano-dollars."""
+        """Return the total known cost of the calls started at or after `since`, in nano-dollars."""
         ...
 
     async def costs(self, since: datetime, until: datetime) -> Sequence[CostLine]:
-        """The calls started from `since` up to `until`, added up by day, style, model (the one that was used,
-        where it is known) and outcome, in this order."""
+        """Return totals of the calls started from `since` until before `until`.
+
+        They are grouped and ordered by day, style, model and outcome. The model is the one that was used, or the one
+        that was requested if that is unknown.
+        """
         ...

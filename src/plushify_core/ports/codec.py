@@ -1,56 +1,53 @@
-"""Reading and writing pictures."""
+"""Image codec: reads and writes pictures."""
 
 from typing import Protocol
 
 import msgspec
 
+from plushify_core.domain.generation import EncodedImage
 
-class Photo(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload made safe: upright, without metadata, of a size the model takes. Sides in px."""
-
-    data: bytes
-    media_type: str
-    width: int
-    height: int
+__all__ = ["EncodedImage", "ImageCodec", "Picture"]
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """A result ready to store: the picture, its thumbnail, and a tiny placeholder as a data URL. Sides in px."""
+    """Result that is ready to store: the generated picture, its thumbnail, and a tiny placeholder as a data URL."""
 
-    data: bytes
-    media_type: str
-    width: int
-    height: int
-    thumbnail: bytes
-    thumbnail_media_type: str
-    thumbnail_width: int
-    thumbnail_height: int
+    generated: EncodedImage
+    thumbnail: EncodedImage
     placeholder: str
 
 
 class ImageCodec(Protocol):
-    """Reads and writes pictures. Implementations do their work off the event loop."""
+    """Reads and writes pictures. Implementations must not block the event loop."""
 
-    async def sanitise(self, upload: bytes, *, max_pixels: int) -> Photo:
-        """Make an upload safe to store and to send.
+    async def sanitise(self, upload: bytes, *, max_pixels: int) -> EncodedImage:
+        """Return an uploaded photo in a form that is safe to store and to send to the model.
 
-        What it is, is told by its bytes alone. Limits are checked on the header, before any pixel is decoded.
-        The whole of it is decoded, so a damaged one is found here. The orientation is applied, transparency
-        gets a white ground, and all metadata (EXIF, GPS, XMP, comments, colour profiles after conversion to
-        sRGB) is gone.
+        The format is detected from the bytes alone. The limits are checked on the header, before any pixel is decoded.
+        Then the whole photo is decoded, which finds damaged files. The orientation is applied, transparent areas
+        become white, colours are converted to sRGB, and all metadata is removed (EXIF, GPS, XMP, comments, colour
+        profiles). The result is no larger than the model accepts.
+
+        Args:
+            upload: the bytes of the file.
+            max_pixels: largest number of pixels.
 
         Raises:
-            InvalidInput: `image_empty`, `unsupported_image_format` (also SVG and everything that is no raster
-                photo), `image_animated`, `image_too_small` (under 2 × 2), `image_too_many_pixels`,
+            InvalidInput: `image_empty`, `unsupported_image_format` (also for SVG and other formats that are not raster
+                photos), `image_animated`, `image_too_small` (less than 2 × 2 px), `image_too_many_pixels` or
                 `image_corrupt`.
         """
         ...
 
     async def finish(self, data: bytes, *, longest_side_px: int) -> Picture:
-        """Make the picture to store from what the model returned, scaled down to `longest_side_px` if it is
-        larger and never up.
+        """Return the picture to store, made from the picture that the model returned.
+
+        Args:
+            data: the bytes that the model returned.
+            longest_side_px: longest side of the result, in px. A larger picture is scaled down; a smaller one keeps
+                its size.
 
         Raises:
-            InvalidInput: as `sanitise`; the model's answer is no picture.
+            InvalidInput: `data` is not a picture, with the reasons of `sanitise`.
         """
         ...

@@ -1,4 +1,4 @@
-"""Telling who listens."""
+"""Events: hints to subscribers that something has changed."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -7,11 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from plushify_core.generation import Generation, Status
+from plushify_core.domain.generation import Generation, Status
 
 
 class GenerationChanged(msgspec.Struct, frozen=True, kw_only=True, tag="generation"):
-    """A user's generation has changed; `status` is None when it is gone from their gallery."""
+    """Change of a generation. `status` is None if it is no longer in the gallery of its user."""
 
     user_id: str
     generation_id: UUID
@@ -19,7 +19,7 @@ class GenerationChanged(msgspec.Struct, frozen=True, kw_only=True, tag="generati
 
 
 class BalanceChanged(msgspec.Struct, frozen=True, kw_only=True, tag="balance"):
-    """A user's balance has changed."""
+    """Change of the balance of a user."""
 
     user_id: str
 
@@ -28,7 +28,10 @@ Event = GenerationChanged | BalanceChanged
 
 
 def changes_of(generation: Generation) -> tuple[Event, ...]:
-    """What to tell when a generation has come to stand as it does: credits move at its submission and refund."""
+    """Return the events to publish after a generation has changed to this value.
+
+    Its submission and its refund change the balance as well.
+    """
     changed = GenerationChanged(
         user_id=generation.user_id,
         generation_id=generation.id,
@@ -40,16 +43,18 @@ def changes_of(generation: Generation) -> tuple[Event, ...]:
 
 
 class Events(Protocol):
-    """Tells whoever listens that something has changed, across processes where the adapter can.
+    """Publishes changes to subscribers, across processes if the adapter can.
 
-    Events are hints: one may be lost, none carries what the store does not hold.
+    Events are hints: an event may be lost, and the store remains the only source of truth.
     """
 
     async def publish(self, *events: Event) -> None:
-        """Tell the user's listeners. Never fails."""
+        """Publish the events to the subscribers of their users. This never raises."""
         ...
 
     def subscribe(self, user_id: str) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
-        """The events of one user, published from the moment the block is entered until it is left. A listener
-        that is too slow loses the oldest."""
+        """Return the events of one user that are published while the block is open.
+
+        A subscriber that reads too slowly loses the oldest events.
+        """
         ...

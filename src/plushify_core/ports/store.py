@@ -1,4 +1,4 @@
-"""The database."""
+"""Store: the database of generations, credits and model calls."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -9,22 +9,21 @@ from uuid import UUID
 
 import msgspec
 
-from plushify_core.generation import Generation
-from plushify_core.ledger import LedgerEntry, Subscription
+from plushify_core.domain.generation import Generation
+from plushify_core.domain.ledger import LedgerEntry, Subscription
 from plushify_core.ports.audit import Audit
 from plushify_core.ports.calls import ModelCalls
-from plushify_core.users import Session, User
 
 
 class Sort(StrEnum):
-    """The order of a gallery, by time of submission."""
+    """Order of a gallery by time of submission."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
 
 
 class GalleryFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which of a user's generations, and in which order."""
+    """Filter and order of a gallery. None matches every style or quality."""
 
     style: str | None = None
     quality: str | None = None
@@ -32,167 +31,145 @@ class GalleryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Generations(Protocol):
-    """The generations, within one transaction."""
+    """Repository of generations, within one transaction."""
 
     async def add(self, generation: Generation) -> bool:
-        """Add a new one. False, and nothing is added, if its user has used its idempotency key already."""
+        """Add a generation. Return False, and add nothing, if its user has already used its idempotency key."""
         ...
 
     async def get(self, generation_id: UUID) -> Generation | None:
-        """The generation, in the trash or not."""
+        """Return the generation with this id, also if it is in the trash."""
         ...
 
     async def by_idempotency_key(self, user_id: str, key: str) -> Generation | None:
-        """The user's generation with this key, in the trash or not."""
+        """Return the generation of the user with this idempotency key, also if it is in the trash."""
         ...
 
     async def replace(self, current: Generation, changed: Generation) -> bool:
-        """Put `changed` in place of `current`: a compare-and-set on `(id, status, fence)` of `current`.
-        False, and nothing is changed, if the stored generation has another status or fence, or is gone."""
+        """Replace `current` by `changed`, as a compare-and-set on the id, status and fence of `current`.
+
+        Return False, and change nothing, if the stored generation has another status or fence or does not exist.
+        """
         ...
 
     async def remove(self, current: Generation) -> bool:
-        """Remove the row, by the same compare-and-set. Ledger entries and the model call stay."""
+        """Remove the row, with the compare-and-set of `replace`. Its ledger entries and model call remain."""
         ...
 
     async def page(
         self, user_id: str, filter: GalleryFilter, *, after: UUID | None, limit: int
     ) -> Sequence[Generation]:
-        """Up to `limit` of the user's generations that are not in the trash, ordered by id (ids are ordered by
-        time), beginning behind `after`."""
+        """Return up to `limit` generations of the user after the id `after` (keyset pagination).
+
+        They are ordered by id, and so by time. Those in the trash are excluded.
+        """
         ...
 
     async def count(self, user_id: str, filter: GalleryFilter) -> int:
-        """How many there are over all pages."""
+        """Return the number of generations on all pages."""
         ...
 
     async def count_unfinished(self, user_id: str) -> int:
-        """How many of the user's are pending or running."""
+        """Return the number of pending or running generations of the user."""
         ...
 
     async def abandoned(self, now: datetime, *, limit: int) -> Sequence[Generation]:
-        """Up to `limit` pending or running ones whose lease is over at `now`, the longest overdue first. Those that
-        another open transaction holds are left out, where the technology can tell."""
+        """Return up to `limit` pending or running generations whose lease has expired at `now`, oldest lease first.
+
+        Generations that another open transaction has locked are skipped, if the database supports it.
+        """
         ...
 
     async def untidy(self, since_before: datetime, *, limit: int) -> Sequence[Generation]:
-        """Up to `limit` that are untidy since that time or longer and not in the trash, likewise, the longest
-        first."""
+        """Return up to `limit` generations outside the trash with `untidy_since` at or before `since_before`.
+
+        The oldest come first. Locked generations are skipped as in `abandoned`.
+        """
         ...
 
     async def expired_trash(self, deleted_before: datetime, *, limit: int) -> Sequence[Generation]:
-        """Up to `limit` that were deleted at or before that time, likewise, the longest deleted first."""
+        """Return up to `limit` generations deleted at or before `deleted_before`, oldest deletion first.
+
+        Locked generations are skipped as in `abandoned`.
+        """
         ...
 
 
 class Credits(Protocol):
-    """Subscriptions and the ledger, within one transaction."""
+    """Repository of subscriptions and ledger entries, within one transaction."""
 
     async def open(self, subscription: Subscription) -> bool:
-        """Add the subscription of a new user, with the balance 0. False if the user has one."""
+        """Add the subscription of a new user, with balance 0. Return False if the user already has one."""
         ...
 
     async def subscription(self, user_id: str) -> Subscription | None:
-        """The user's subscription."""
+        """Return the subscription of the user."""
         ...
 
     async def post(self, entry: LedgerEntry) -> bool:
-        """Add the entry and move the balance by its amount, as one. The user's other postings wait until this
-        transaction ends. False, and nothing moves, if the entry's generation has an entry of its kind already, or
-        the grant that it expires has expired.
+        """Add the entry and change the balance by its amount, atomically.
+
+        Other postings of the same user wait until this transaction ends. Return False, and change nothing, if the
+        generation already has an entry of this kind, or if the grant in `expires_grant` has already expired.
 
         Raises:
-            InsufficientCredits: the balance would go below zero, or the user has no subscription. The
-                transaction must then be given up.
+            InsufficientCredits: the balance would become negative, or the user has no subscription. The transaction
+                must then be rolled back.
         """
         ...
 
     async def entries(self, user_id: str, *, after: UUID | None, limit: int) -> Sequence[LedgerEntry]:
-        """Up to `limit` of the user's entries, newest first (by id), beginning behind `after`."""
+        """Return up to `limit` entries of the user after the id `after`, newest first (ordered by id)."""
         ...
 
     async def expiring(self, now: datetime, *, limit: int) -> Sequence[Subscription]:
-        """Up to `limit` subscriptions whose `next_expiry_at` is not after `now`, likewise left out if another open
-        transaction holds them."""
+        """Return up to `limit` subscriptions whose `next_expiry_at` is not after `now`.
+
+        Subscriptions that another open transaction has locked are skipped, if the database supports it.
+        """
         ...
 
     async def plan_expiry(self, user_id: str, at: datetime | None) -> None:
-        """Set the user's `next_expiry_at`."""
+        """Set `next_expiry_at` of the user."""
         ...
 
     async def entries_of(self, generation_id: UUID) -> Sequence[LedgerEntry]:
-        """The entries that belong to a generation, oldest first."""
-        ...
-
-
-class Users(Protocol):
-    """Accounts and who is signed in, within one transaction."""
-
-    async def add(self, user: User) -> bool:
-        """Add an account. False, and nothing is added, if its email address is taken."""
-        ...
-
-    async def get(self, user_id: str) -> User | None:
-        """The account with this id."""
-        ...
-
-    async def by_email(self, email: str) -> User | None:
-        """The account with this address (lower case)."""
-        ...
-
-    async def add_session(self, session: Session) -> None:
-        """Sign someone in."""
-        ...
-
-    async def session(self, token_hash: str) -> Session | None:
-        """The session with this token, over or not."""
-        ...
-
-    async def remove_session(self, token_hash: str) -> None:
-        """Sign someone out. It is no error if there is no such session."""
-        ...
-
-    async def remove_expired_sessions(self, now: datetime) -> int:
-        """Forget the sessions that are over at `now`; how many there were."""
+        """Return the entries of a generation, oldest first."""
         ...
 
 
 class Transaction(Protocol):
-    """One transaction: all of what is done through it happens, or nothing of it."""
+    """Transaction: its changes are committed together or not at all."""
 
     @property
     def generations(self) -> Generations:
-        """The generations."""
+        """Repository of generations."""
         ...
 
     @property
     def credits(self) -> Credits:
-        """Subscriptions and the ledger."""
-        ...
-
-    @property
-    def users(self) -> Users:
-        """Accounts and sessions."""
+        """Repository of subscriptions and ledger entries."""
         ...
 
     @property
     def model_calls(self) -> ModelCalls:
-        """The record of paid calls."""
+        """Records of paid calls."""
         ...
 
     @property
     def audit(self) -> Audit:
-        """What an auditor reads."""
+        """Queries of the audit."""
         ...
 
 
 class Store(Protocol):
-    """The database."""
+    """Database of generations, credits and model calls."""
 
     def begin(self) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction that commits when its block ends without an exception, and rolls back otherwise,
-        cancellation included; only one that meets the commit itself may come too late. Transactions are isolated as
-        if they ran one after the other as far as compare-and-set, unique keys and postings go. A block never waits
-        for the network but for the database.
+        """Return a transaction that commits if its block ends without an exception, and rolls back otherwise.
+
+        A cancelled block rolls back too, unless the cancellation arrives during the commit itself. Compare-and-set,
+        unique keys and postings behave as if transactions ran one after the other. Inside a block, callers wait for
+        nothing but the database.
         """
         ...

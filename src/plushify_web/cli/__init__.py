@@ -14,12 +14,12 @@ from typing import Annotated
 
 import typer
 
+from plushify_web.cli.costs import costs
 from plushify_web.cli.credits import credits_app
-from plushify_web.cli.pictures import generate
-from plushify_web.cli.server import serve
-from plushify_web.cli.spending import costs
+from plushify_web.cli.generate import generate
+from plushify_web.cli.maintenance import doctor, migrate, sweep
+from plushify_web.cli.serve import serve
 from plushify_web.cli.terminal import fail
-from plushify_web.cli.upkeep import doctor, migrate, sweep
 
 __all__ = ["app", "main"]
 

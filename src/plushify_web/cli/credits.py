@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from plushify_web.cli.runtime import account, run
 from plushify_web.cli.terminal import Json, counted, print_json, print_table
-from plushify_web.cli.wired import account, run
 
 if TYPE_CHECKING:
     from plushify_core import LedgerEntry, Subscription, User
@@ -29,7 +29,7 @@ def grant(
 
     async def give(container: "Container") -> "tuple[User, Subscription]":
         user = await account(container, email)
-        return user, await container.credits().add_credits(user.id, amount, reason=reason, actor=_operator())
+        return user, await container.plushify().credits.add_credits(user.id, amount, reason=reason, actor=_operator())
 
     user, subscription = run(give)
     if as_json:
@@ -55,9 +55,11 @@ def adjust(
     async def correct(container: "Container") -> "tuple[User, Subscription]":
         user = await account(container, email)
         try:
-            posted = await container.credits().adjust_credits(user.id, amount, reason=reason, actor=_operator())
+            posted = await container.plushify().credits.adjust_credits(
+                user.id, amount, reason=reason, actor=_operator()
+            )
         except InsufficientCredits as error:
-            has = (await container.credits().ensure_subscription(user.id)).balance
+            has = (await container.plushify().credits.ensure_subscription(user.id)).balance
             raise InsufficientCredits(
                 message=f"{user.email} has {counted(has, 'credit')}: {-amount} cannot be taken."
             ) from error
@@ -81,8 +83,8 @@ def show(
 
     async def look(container: "Container") -> "tuple[User, Subscription, list[dict[str, Any]]]":
         user = await account(container, email)
-        subscription = await container.credits().ensure_subscription(user.id)
-        statement = await container.credits().statement(user.id, limit=limit)
+        subscription = await container.plushify().credits.ensure_subscription(user.id)
+        statement = await container.plushify().credits.statement(user.id, limit=limit)
         balance, lines = subscription.balance, []
         for entry in statement.items:
             lines.append(_line(entry, balance))

@@ -6,8 +6,8 @@ import msgspec
 import typer
 
 from plushify_core import Disagreement, Finding
+from plushify_core.ports import Level, Notice
 from plushify_web.cli.terminal import counted
-from plushify_web.preflight import Level, Notice
 
 COLOURS = {"ok": "green", "mended": "green", "warning": "yellow", "error": "red", "disagrees": "red"}
 

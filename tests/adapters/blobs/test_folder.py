@@ -13,7 +13,7 @@ import pytest
 
 from plushify_adapters.blobs import FsspecBlobStore, folder, store
 from plushify_adapters.conformance.blobs import keys, read
-from plushify_core.errors import BlobMissing
+from plushify_core.ports import BlobMissing
 
 pytestmark = pytest.mark.anyio
 

@@ -7,14 +7,14 @@ import pytest
 
 from plushify_adapters.conformance.model import request_for
 from plushify_adapters.felt import FeltModel, render
-from plushify_core.errors import ModelError, Reason
-from plushify_core.model_call import Billing
-from plushify_core.ports import Photo
+from plushify_core.domain.errors import Reason
+from plushify_core.domain.model_call import Billing
+from plushify_core.ports import EncodedImage, ModelError
 from tests.adapters.felt.scenes import encoded, teddy
 
 pytestmark = pytest.mark.anyio
 
-PHOTO = Photo(data=encoded(teddy()), media_type="image/png", width=240, height=180)
+PHOTO = EncodedImage(data=encoded(teddy()), media_type="image/png", width=240, height=180)
 
 
 async def test_names_itself_as_the_preview() -> None:

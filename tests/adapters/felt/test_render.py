@@ -12,7 +12,7 @@ import pytest
 import pyvips
 
 from plushify_adapters.felt import UnreadablePhoto, render
-from plushify_core.catalog import DEFAULT_CATALOG
+from plushify_core.domain.catalog import DEFAULT_CATALOG
 from tests.adapters.felt.scenes import (
     Pixels,
     composition,

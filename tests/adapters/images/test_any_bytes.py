@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plushify_adapters.images import VipsImageCodec
-from plushify_core.errors import InvalidInput
-from plushify_core.ports import Photo
+from plushify_core.domain.errors import InvalidInput
+from plushify_core.ports import EncodedImage
 from tests.adapters import photos
 
 GOOD = [photos.secretive(kind) for kind in photos.PLAIN] + [photos.animated(kind) for kind in ("png", "webp", "gif")]
@@ -29,7 +29,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 @given(st.one_of(damaged(), st.binary(max_size=200)))
 def test_any_bytes_give_a_photo_or_a_reason(data: bytes) -> None:
     """No damage makes the codec raise anything else, or hand out a photo larger than its limit."""
-    outcome: Photo | InvalidInput
+    outcome: EncodedImage | InvalidInput
     try:
         outcome = asyncio.run(CODEC.sanitise(data, max_pixels=1_000_000))
     except InvalidInput as error:

@@ -20,7 +20,7 @@ from plushify_core import (
 from plushify_core.ports import Capabilities, ImageModel, ModelRequest, ModelResult
 from tests import virtual_time
 from tests.adapters import photos
-from tests.house import Ids
+from tests.in_memory import Ids
 
 pytestmark = pytest.mark.anyio
 
@@ -82,7 +82,7 @@ async def desk() -> AsyncIterator[Desk]:
     desk = Desk()
     await desk.credits.ensure_subscription("ann")
     yield desk
-    await desk.use_case.tidied()
+    await desk.use_case.wait_for_cleanup()
 
 
 BAD_UPLOADS: dict[str, tuple[Reason, bytes]] = {

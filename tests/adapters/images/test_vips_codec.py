@@ -7,8 +7,8 @@ import pytest
 import pyvips
 
 from plushify_adapters.images import VipsImageCodec
-from plushify_core.errors import InvalidInput, Reason
-from plushify_core.ports import Photo
+from plushify_core.domain.errors import InvalidInput, Reason
+from plushify_core.ports import EncodedImage
 from tests.adapters import photos
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +17,7 @@ MAX_PIXELS = 50_000_000
 WHITE = (255, 255, 255)
 
 
-async def sanitised(data: bytes) -> Photo:
+async def sanitised(data: bytes) -> EncodedImage:
     """The photo as the default codec makes it safe."""
     return await VipsImageCodec().sanitise(data, max_pixels=MAX_PIXELS)
 
@@ -31,11 +31,11 @@ async def test_a_phone_photo_comes_out_upright_and_clean(orientation: int) -> No
     photo = await sanitised(upload)
     picture = await VipsImageCodec().finish(upload, longest_side_px=60)
 
-    for data in (photo.data, picture.data, picture.thumbnail):
+    for data in (photo.data, picture.generated.data, picture.thumbnail.data):
         assert photos.alike(photos.corners(data))
         assert (pyvips.Image.new_from_buffer(data, "").width, pyvips.Image.new_from_buffer(data, "").height) == (60, 40)
         assert photos.SECRET not in data
-    assert (photo.width, photo.height, picture.width, picture.height) == (60, 40, 60, 40)
+    assert (photo.width, photo.height, picture.generated.width, picture.generated.height) == (60, 40, 60, 40)
 
 
 @pytest.mark.parametrize("orientation", [6, 8])
@@ -61,11 +61,13 @@ async def test_a_picture_has_nothing_but_pixels() -> None:
     """A picture is a PNG, its thumbnail a WebP, of nothing but header, pixels and end."""
     picture = await VipsImageCodec().finish(photos.secretive("png", 600, 400), longest_side_px=512)
 
-    assert picture.media_type == "image/png"
-    assert set(png_chunks(picture.data)) <= {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
-    assert picture.thumbnail_media_type == "image/webp"
-    assert picture.thumbnail[:4] + picture.thumbnail[8:16] == b"RIFFWEBPVP8 "  # the simple form: it has no metadata
-    assert (picture.width, picture.thumbnail_width, picture.thumbnail_height) == (512, 480, 320)
+    assert picture.generated.media_type == "image/png"
+    assert set(png_chunks(picture.generated.data)) <= {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
+    assert picture.thumbnail.media_type == "image/webp"
+    assert (
+        picture.thumbnail.data[:4] + picture.thumbnail.data[8:16] == b"RIFFWEBPVP8 "
+    )  # the simple form: it has no metadata
+    assert (picture.generated.width, picture.thumbnail.width, picture.thumbnail.height) == (512, 480, 320)
 
 
 @pytest.mark.parametrize("name", photos.strange())

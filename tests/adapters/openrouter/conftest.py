@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from plushify_adapters.openrouter import OpenRouterModel, OpenRouterOptions
-from plushify_core.ports import Photo
+from plushify_core.ports import EncodedImage
 from tests.adapters import photos
 from tests.adapters.openrouter.support import KEY, ModelOnEmulator
 from tests.emulators.process import OpenRouterEmulator, openrouter_emulator
@@ -44,6 +44,6 @@ def model_on(emulator: OpenRouterEmulator) -> ModelOnEmulator:
 
 
 @pytest.fixture(scope="session")
-def photo() -> Photo:
+def photo() -> EncodedImage:
     """A photo in landscape format, 3:2."""
-    return Photo(data=photos.jpeg(120, 80), media_type="image/jpeg", width=120, height=80)
+    return EncodedImage(data=photos.jpeg(120, 80), media_type="image/jpeg", width=120, height=80)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
 from plushify_adapters.openrouter import OpenRouterModel
-from plushify_core.ports import ModelRequest, Photo
+from plushify_core.ports import EncodedImage, ModelRequest
 
 KEY = "sk-or-v1-of-a-test"
 PROMPT = 'Make it a plushie, and call it "Ted". Return exactly one image.'
@@ -15,7 +15,7 @@ ModelOnEmulator = Callable[..., AbstractAsyncContextManager[OpenRouterModel]]
 
 
 def request_for(
-    photo: Photo,
+    photo: EncodedImage,
     *,
     longest_side_px: int = 1024,
     timeout_s: float = 60.0,

@@ -6,7 +6,7 @@ import pytest
 from plushify_adapters.conformance import ImageModelConformance
 from plushify_adapters.images import VipsImageCodec
 from plushify_adapters.openrouter import Api, OpenRouterModel, OpenRouterOptions
-from plushify_core.ports import Photo
+from plushify_core.ports import EncodedImage
 from tests.adapters.openrouter.support import KEY
 from tests.emulators.process import OpenRouterEmulator
 
@@ -27,6 +27,6 @@ class TestOpenRouterModel(ImageModelConformance):
         return VipsImageCodec()
 
     @pytest.fixture
-    def photo(self, photo: Photo) -> Photo:
+    def photo(self, photo: EncodedImage) -> EncodedImage:
         """The photo of these tests."""
         return photo

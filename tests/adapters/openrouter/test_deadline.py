@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from plushify_adapters.openrouter import Api, OpenRouterModel, OpenRouterOptions
-from plushify_core.errors import ModelError, Reason
-from plushify_core.model_call import Billing
-from plushify_core.ports import Photo
+from plushify_core.domain.errors import Reason
+from plushify_core.domain.model_call import Billing
+from plushify_core.ports import EncodedImage, ModelError
 from tests.adapters.openrouter.support import KEY, ModelOnEmulator, request_for
 from tests.emulators.process import OpenRouterEmulator
 
@@ -33,7 +33,7 @@ async def test_an_answer_that_does_not_come_in_time(
     billing: Billing,
     emulator: OpenRouterEmulator,
     model_on: ModelOnEmulator,
-    photo: Photo,
+    photo: EncodedImage,
 ) -> None:
     """A chat call that is given up may be billed; one of images only once its answer has begun."""
     emulator.script([scenario])
@@ -48,7 +48,7 @@ async def test_an_answer_that_does_not_come_in_time(
 
 
 async def test_the_generation_id_of_an_answer_that_began_is_kept(
-    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """The header of an answer that does not end in time tells which call to look up."""
     emulator.script(["drip"])
@@ -62,7 +62,7 @@ async def test_the_generation_id_of_an_answer_that_began_is_kept(
 
 
 async def test_a_picture_whose_address_does_not_answer_in_time(
-    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """What the answer said of its cost is kept, though the picture it points to never comes."""
     emulator.script([{"scenario": "image_address", "url": f"{emulator.origin}/silence"}])
@@ -77,7 +77,7 @@ async def test_a_picture_whose_address_does_not_answer_in_time(
 
 
 async def test_a_pause_beyond_the_deadline_is_not_begun(
-    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """When OpenRouter asks to wait for longer than there is time, the failure is told at once."""
     emulator.script(["rate_limited_40s"])
@@ -91,7 +91,7 @@ async def test_a_pause_beyond_the_deadline_is_not_begun(
 
 
 async def test_a_photo_that_does_not_come_in_time(
-    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """While the photo is not whole, nothing is billed."""
 
@@ -106,7 +106,7 @@ async def test_a_photo_that_does_not_come_in_time(
     assert (raised.value.reason, raised.value.billing) == (Reason.TIMEOUT, Billing.NOT_BILLED)
 
 
-async def test_the_photos_own_timeout_is_not_ours(model_on: ModelOnEmulator, photo: Photo) -> None:
+async def test_the_photos_own_timeout_is_not_ours(model_on: ModelOnEmulator, photo: EncodedImage) -> None:
     """A TimeoutError of the blob store comes out as it was."""
     error = TimeoutError("the blob store")
 
@@ -121,7 +121,7 @@ async def test_the_photos_own_timeout_is_not_ours(model_on: ModelOnEmulator, pho
     assert raised.value is error
 
 
-async def test_the_photos_own_http_error_is_not_ours(model_on: ModelOnEmulator, photo: Photo) -> None:
+async def test_the_photos_own_http_error_is_not_ours(model_on: ModelOnEmulator, photo: EncodedImage) -> None:
     """An error of the same HTTP library from the blob store comes out as it was."""
     error = httpx.ReadError("the blob store")
 
@@ -136,7 +136,7 @@ async def test_the_photos_own_http_error_is_not_ours(model_on: ModelOnEmulator, 
     assert raised.value is error
 
 
-async def test_nobody_listens(photo: Photo) -> None:
+async def test_nobody_listens(photo: EncodedImage) -> None:
     """A connection that cannot be made is tried again, and is never billed."""
     options = OpenRouterOptions(base_url="http://127.0.0.1:9/api/v1", first_pause_s=0, max_attempts=3)
     model = OpenRouterModel(KEY, options)
@@ -149,7 +149,7 @@ async def test_nobody_listens(photo: Photo) -> None:
     assert raised.value.facts.attempts == 3
 
 
-async def test_a_client_that_was_passed_in_stays_open(emulator: OpenRouterEmulator, photo: Photo) -> None:
+async def test_a_client_that_was_passed_in_stays_open(emulator: OpenRouterEmulator, photo: EncodedImage) -> None:
     """The client's owner closes it, not the model."""
     async with httpx.AsyncClient() as client:
         model = OpenRouterModel(KEY, OpenRouterOptions(base_url=emulator.base_url), client=client)

@@ -8,7 +8,7 @@ import httpx
 import pybase64
 import pytest
 
-from plushify_core.ports import Photo
+from plushify_core.ports import EncodedImage
 from tests.adapters.openrouter.support import KEY, PROMPT
 from tests.emulators.openrouter.errors import ERRORS
 from tests.emulators.openrouter.scenarios import SCENARIOS
@@ -32,7 +32,7 @@ def client(emulator: OpenRouterEmulator) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def url(photo: Photo) -> str:
+def url(photo: EncodedImage) -> str:
     """A photo as a data URL."""
     return f"data:image/jpeg;base64,{pybase64.b64encode_as_string(photo.data)}"
 

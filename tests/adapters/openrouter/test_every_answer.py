@@ -14,12 +14,12 @@ from plushify_adapters.images import VipsImageCodec
 from plushify_adapters.memory import MemoryBlobStore, MemoryEvents, MemoryStore
 from plushify_adapters.openrouter import Api, OpenRouterModel
 from plushify_core import DEFAULT_CATALOG, GenerateUseCase, Generation, Limits
-from plushify_core.errors import MESSAGES, GenerationFailed, ModelError, Reason
-from plushify_core.model_call import Billing, Outcome
-from plushify_core.ports import GalleryFilter, Photo
+from plushify_core.domain.errors import MESSAGES, GenerationFailed, Reason
+from plushify_core.domain.model_call import Billing, Outcome
+from plushify_core.ports import EncodedImage, GalleryFilter, ModelError
 from tests.adapters.openrouter.support import ModelOnEmulator, request_for
 from tests.emulators.process import OpenRouterEmulator
-from tests.house import Ids
+from tests.in_memory import Ids
 
 pytestmark = pytest.mark.anyio
 
@@ -217,7 +217,7 @@ def use_case(model: OpenRouterModel, store: MemoryStore) -> GenerateUseCase:
     ("row", "api"), [pytest.param(row, api, id=f"{api}: {row.name}") for row in ROWS for api in row.apis]
 )
 async def test_what_comes_of_an_answer(
-    row: Row, api: Api, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    row: Row, api: Api, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """The answer gives the picture or the failure, the bill and the calls of its row; without a picture, what the
     user reads is the reason's own sentence, and the credit is back."""
@@ -254,7 +254,7 @@ async def test_what_comes_of_an_answer(
 
 
 async def test_the_fallback_that_drew_is_told(
-    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """The facts name the model that drew and is billed, not the one that was asked."""
     emulator.script([answer("ok", use_fallback=True)])
@@ -270,7 +270,7 @@ async def test_the_operators_own_trouble_is_loud(
     scenario: str,
     emulator: OpenRouterEmulator,
     model_on: ModelOnEmulator,
-    photo: Photo,
+    photo: EncodedImage,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """What only the operator can mend is logged as an error, without the key."""

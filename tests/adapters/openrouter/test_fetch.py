@@ -8,9 +8,9 @@ import pytest
 
 from plushify_adapters.openrouter import Api, OpenRouterModel, OpenRouterOptions
 from plushify_adapters.openrouter._fetch import fetch_picture, is_public
-from plushify_core.errors import ModelError, Reason
-from plushify_core.model_call import Billing
-from plushify_core.ports import Photo
+from plushify_core.domain.errors import Reason
+from plushify_core.domain.model_call import Billing
+from plushify_core.ports import EncodedImage, ModelError
 from tests.adapters.openrouter.support import KEY, ModelOnEmulator, request_for
 from tests.emulators.process import OpenRouterEmulator
 
@@ -21,7 +21,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @pytest.mark.parametrize("api", list(Api))
 async def test_a_picture_by_its_address(
-    api: Api, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    api: Api, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """Where private hosts are allowed, the picture is fetched, and its bytes tell what it is."""
     emulator.script(["image_address"])
@@ -55,7 +55,7 @@ async def test_a_picture_by_its_address(
     ],
 )
 async def test_an_address_that_is_not_public(
-    address: str, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    address: str, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """It is not fetched. The picture was paid for, so there is no second call."""
     emulator.script([{"scenario": "image_address", "url": address}])
@@ -72,7 +72,7 @@ async def test_an_address_that_is_not_public(
     "path", ["/files/nothing.png", "/redirect?to=/redirect", "/redirect?to=https://xn--/", "/_control/requests"]
 )
 async def test_no_picture_at_the_address(
-    path: str, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    path: str, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """Nothing there, redirects without end, or something else than a picture: a failure that is billed."""
     emulator.script([{"scenario": "image_address", "url": emulator.origin + path}])
@@ -181,7 +181,7 @@ async def test_a_picture_that_is_too_large_is_given_up(monkeypatch: pytest.Monke
 
 
 async def test_the_key_stays_with_openrouter(
-    emulator: OpenRouterEmulator, photo: Photo, monkeypatch: pytest.MonkeyPatch
+    emulator: OpenRouterEmulator, photo: EncodedImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The host of the picture sees neither the key nor who calls."""
     seen: list[httpx.Request] = []

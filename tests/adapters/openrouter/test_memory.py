@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from plushify_adapters.openrouter import Api
-from plushify_core.ports import Photo
+from plushify_core.ports import EncodedImage
 from tests.adapters.openrouter.support import ModelOnEmulator, request_for
 from tests.emulators.process import OpenRouterEmulator
 
@@ -38,7 +38,7 @@ def held_bytes() -> int:
 @pytest.mark.usefixtures("_without_collector")
 @pytest.mark.parametrize("api", list(Api))
 async def test_answers_leave_nothing_behind(
-    api: Api, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    api: Api, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """What one answer took is free before the next, and does not wait for the garbage collector."""
     async with model_on(api=api) as model:
@@ -54,7 +54,7 @@ async def test_answers_leave_nothing_behind(
 
 @pytest.mark.usefixtures("_without_collector")
 async def test_failures_leave_nothing_behind(
-    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """An answer that is no picture does not live on with its error."""
     size = 4_000_000
@@ -79,7 +79,7 @@ async def test_a_waiting_call_holds_no_photo(emulator: OpenRouterEmulator, model
         for _ in range(PHOTO_BYTES // len(chunk)):
             yield chunk + b""
 
-    photo = Photo(data=bytes(PHOTO_BYTES), media_type="image/jpeg", width=3, height=2)
+    photo = EncodedImage(data=bytes(PHOTO_BYTES), media_type="image/jpeg", width=3, height=2)
     request = request_for(photo, open_photo=open_photo)
     emulator.script(["stall"] * CALLS)
     async with model_on() as model:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from plushify_adapters.openrouter import _answer
 from plushify_adapters.openrouter._answer import read_answer
 from plushify_adapters.openrouter._exchange import HTTP_ERRORS, retry_after_s
-from plushify_core.model_call import ModelFacts
+from plushify_core.domain.model_call import ModelFacts
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 1000
 URL = f"data:image/png;base64,{pybase64.b64encode_as_string(PICTURE)}"

@@ -8,21 +8,21 @@ import pytest
 from openrouter.components import ChatRequest, ImageGenerationRequest
 
 from plushify_adapters.openrouter import Api, OpenRouterModel, OpenRouterOptions
-from plushify_core.errors import ModelError, Reason
-from plushify_core.model_call import Billing
-from plushify_core.ports import Photo
+from plushify_core.domain.errors import Reason
+from plushify_core.domain.model_call import Billing
+from plushify_core.ports import EncodedImage, ModelError
 from tests.adapters.openrouter.support import KEY, PROMPT, ModelOnEmulator, in_chunks, request_for
 from tests.emulators.process import OpenRouterEmulator
 
 pytestmark = pytest.mark.anyio
 
 
-def data_url(photo: Photo) -> str:
+def data_url(photo: EncodedImage) -> str:
     """The photo as it is sent."""
     return f"data:{photo.media_type};base64,{pybase64.b64encode_as_string(photo.data)}"
 
 
-async def test_a_chat_request(emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo) -> None:
+async def test_a_chat_request(emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage) -> None:
     """By chat, the prompt comes before the photo, an image is asked for, and data collection is denied."""
     async with model_on() as model:
         await model.generate(request_for(photo))
@@ -49,7 +49,7 @@ async def test_a_chat_request(emulator: OpenRouterEmulator, model_on: ModelOnEmu
     assert ChatRequest.model_validate(call["body"]).messages
 
 
-async def test_an_images_request(emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo) -> None:
+async def test_an_images_request(emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage) -> None:
     """By images, the photo is the one input reference, and nothing is sent that this protocol does not have."""
     async with model_on(api=Api.IMAGES, fallback_models=("google/gemini-3-pro-image",)) as model:
         await model.generate(request_for(photo))
@@ -68,7 +68,7 @@ async def test_an_images_request(emulator: OpenRouterEmulator, model_on: ModelOn
 
 
 @pytest.mark.parametrize("api", list(Api))
-async def test_headers(api: Api, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo) -> None:
+async def test_headers(api: Api, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage) -> None:
     """The key, who calls, and the length of the body go with the request."""
     async with model_on(api=api, app_url="https://plushify.example", app_title="Plushify & friends") as model:
         await model.generate(request_for(photo))
@@ -82,7 +82,9 @@ async def test_headers(api: Api, emulator: OpenRouterEmulator, model_on: ModelOn
     assert "Transfer-Encoding" not in headers
 
 
-async def test_choices_of_the_operator(emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo) -> None:
+async def test_choices_of_the_operator(
+    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
+) -> None:
     """Fallback models and privacy are sent as they were chosen."""
     chosen: dict[str, Any] = {
         "fallback_models": ("google/gemini-3-pro-image", "openai/gpt-5-image"),
@@ -98,7 +100,7 @@ async def test_choices_of_the_operator(emulator: OpenRouterEmulator, model_on: M
 
 
 async def test_an_image_only_model_is_not_asked_for_text(
-    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """A model that has no text to give is asked for an image alone."""
     async with model_on(model="black-forest-labs/flux.2-pro") as model:
@@ -127,7 +129,7 @@ async def test_the_resolution_that_was_sold(
     resolution: str | None,
     emulator: OpenRouterEmulator,
     model_on: ModelOnEmulator,
-    photo: Photo,
+    photo: EncodedImage,
 ) -> None:
     """The smallest resolution is asked for that has the pixels, and none where the model has no choice."""
     async with model_on(api=api, model=model_name) as model:
@@ -157,7 +159,12 @@ async def test_the_resolution_that_was_sold(
     ],
 )
 async def test_the_nearest_aspect_ratio(
-    width: int, height: int, aspect_ratio: str, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    width: int,
+    height: int,
+    aspect_ratio: str,
+    emulator: OpenRouterEmulator,
+    model_on: ModelOnEmulator,
+    photo: EncodedImage,
 ) -> None:
     """Of the aspect ratios there are, the one is asked for that is nearest to the photo's own."""
     async with model_on() as model:
@@ -168,7 +175,7 @@ async def test_the_nearest_aspect_ratio(
 
 @pytest.mark.parametrize("chunk_bytes", [1, 2, 3, 4, 5, 1000, 10**6])
 async def test_the_photo_arrives_whole_in_whatever_chunks(
-    chunk_bytes: int, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    chunk_bytes: int, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """The base64 made on the way out is that of the whole photo, wherever the chunks end."""
     photo_in_chunks = request_for(photo, open_photo=lambda: in_chunks(photo.data, chunk_bytes))
@@ -181,7 +188,7 @@ async def test_the_photo_arrives_whole_in_whatever_chunks(
 
 @pytest.mark.parametrize("change", [-1, 1])
 async def test_a_photo_of_another_length_is_not_sent_whole(
-    change: int, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    change: int, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """A photo that is not as long as announced is our mistake: no request arrives whole, so none is billed."""
     data = photo.data + b"!" if change > 0 else photo.data[:-1]
@@ -194,7 +201,7 @@ async def test_a_photo_of_another_length_is_not_sent_whole(
 
 
 async def test_each_attempt_opens_the_photo_anew(
-    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: Photo
+    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
     """A second attempt sends the same body as the first, from a read of its own."""
     opened: list[None] = []

@@ -20,15 +20,14 @@ from plushify_adapters.openrouter import _model as model_module
 from plushify_adapters.openrouter._exchange import HTTP_ERRORS
 from plushify_adapters.openrouter._failures import CallFailed
 from plushify_adapters.openrouter._fetch import fetch_picture
-from plushify_core.errors import ModelError
-from plushify_core.model_call import Billing
-from plushify_core.ports import ModelResult, Photo
+from plushify_core.domain.model_call import Billing
+from plushify_core.ports import EncodedImage, ModelError, ModelResult
 from tests import virtual_time
 from tests.adapters.openrouter.support import KEY, request_for
 
 TIMEOUT_S = 60.0
 PICTURE = b"\x89PNG\r\n\x1a\n and so on"
-PHOTO = Photo(data=b"\xff\xd8\xff photo", media_type="image/jpeg", width=3, height=2)
+PHOTO = EncodedImage(data=b"\xff\xd8\xff photo", media_type="image/jpeg", width=3, height=2)
 URL = f"data:image/png;base64,{pybase64.b64encode_as_string(PICTURE)}"
 USAGE = {"prompt_tokens": 345, "completion_tokens": 1299, "cost": 0.038826, "is_byok": False}
 GOOD: dict[Api, dict[str, Any]] = {

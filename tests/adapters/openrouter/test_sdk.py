@@ -4,7 +4,7 @@ import pybase64
 import pytest
 from openrouter import OpenRouter, errors
 
-from plushify_core.ports import Photo
+from plushify_core.ports import EncodedImage
 from tests.adapters.openrouter.support import KEY, PROMPT
 from tests.emulators.process import OpenRouterEmulator
 
@@ -13,7 +13,7 @@ PNG_IN_BASE64 = "iVBORw0KGgo"
 
 
 @pytest.fixture
-def photo_part(photo: Photo) -> dict[str, object]:
+def photo_part(photo: EncodedImage) -> dict[str, object]:
     """The photo as the SDK's request models have it."""
     data = pybase64.b64encode_as_string(photo.data)
     return {"type": "image_url", "image_url": {"url": f"data:{photo.media_type};base64,{data}"}}

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from plushify_adapters.sql import SqlStore, migrate
+from plushify_adapters.sql import SqlStore
+from plushify_adapters.sql.migrate import Migrations
 
 
 @pytest.fixture
@@ -28,6 +29,6 @@ def url(request: pytest.FixtureRequest) -> str:
 async def store(url: str) -> AsyncIterator[SqlStore]:
     """A store on it, with all tables."""
     store = SqlStore(url)
-    await migrate.upgrade(store.engine)
+    await Migrations(store.engine).upgrade()
     yield store
     await store.aclose()

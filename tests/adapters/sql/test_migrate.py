@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from plushify_adapters.conformance.store.entities import NOW, SECOND, failed, succeeded
 from plushify_adapters.sql import migrate
 from plushify_adapters.sql.engine import create_engine
+from plushify_adapters.sql.migrate import Migrations
 from plushify_adapters.sql.store import SqlTransaction
 from plushify_adapters.sql.tables import GENERATIONS, METADATA
 from plushify_core import Status
@@ -35,7 +36,7 @@ def tables(connection: Connection) -> set[str]:
 
 async def test_makes_what_the_tables_describe(engine: AsyncEngine) -> None:
     """After the last migration, Alembic finds no difference between the database and `tables.METADATA`."""
-    await migrate.upgrade(engine)
+    await Migrations(engine).upgrade()
 
     def check(connection: Connection) -> None:
         command.check(migrate.config(connection))
@@ -47,7 +48,7 @@ async def test_makes_what_the_tables_describe(engine: AsyncEngine) -> None:
 
 async def test_finds_a_difference_where_there_is_one(engine: AsyncEngine) -> None:
     """The test above can fail: a missing column is a difference."""
-    await migrate.upgrade(engine)
+    await Migrations(engine).upgrade()
 
     def check(connection: Connection) -> None:
         connection.execute(text("ALTER TABLE users DROP COLUMN password_hash"))
@@ -72,27 +73,27 @@ async def test_goes_up_down_and_up_each_step(engine: AsyncEngine) -> None:
         steps = await connection.run_sync(revisions)
     assert steps[0] == "0001"
     for step in steps:
-        await migrate.upgrade(engine, step)
+        await Migrations(engine).upgrade(step)
         async with engine.begin() as connection:
             await connection.run_sync(undo)
-        await migrate.upgrade(engine, step)
-    assert await migrate.check(engine)
+        await Migrations(engine).upgrade(step)
+    assert await Migrations(engine).is_current()
 
 
 async def test_runs_once_however_many_start(url: str) -> None:
     """Replicas that upgrade at the same moment all succeed, and one of them has done the work."""
-    await asyncio.gather(*(migrate.upgrade(url) for _ in range(4)))
-    assert await migrate.check(url)
+    await asyncio.gather(*(Migrations(url).upgrade() for _ in range(4)))
+    assert await Migrations(url).is_current()
 
 
 async def test_knows_whether_the_database_is_current(engine: AsyncEngine) -> None:
     """Not before the first migration, after it, and not when a newer version has been there."""
-    assert not await migrate.check(engine)
-    await migrate.upgrade(engine)
-    assert await migrate.check(engine)
+    assert not await Migrations(engine).is_current()
+    await Migrations(engine).upgrade()
+    assert await Migrations(engine).is_current()
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    assert not await migrate.check(engine)
+    assert not await Migrations(engine).is_current()
 
 
 async def test_leaves_no_half_done_migration(engine: AsyncEngine) -> None:
@@ -100,20 +101,20 @@ async def test_leaves_no_half_done_migration(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await connection.execute(text("CREATE TABLE model_calls (id INTEGER)"))  # the last one that is made
     with pytest.raises(Exception, match="already exists"):
-        await migrate.upgrade(engine)
+        await Migrations(engine).upgrade()
     async with engine.begin() as connection:
         assert await connection.run_sync(tables) == {"model_calls"}
 
 
 async def test_failures_from_before_are_untidy(engine: AsyncEngine) -> None:
     """Nobody has cleared up after what failed under an older version; the sweeps of this one will."""
-    await migrate.upgrade(engine, "0001")
+    await Migrations(engine).upgrade("0001")
     async with engine.begin() as connection:
         for generation in (failed(), succeeded()):
             row = msgspec.structs.asdict(generation)
             del row["untidy_since"]
             await connection.execute(insert(GENERATIONS).values(row))
-    await migrate.upgrade(engine)
+    await Migrations(engine).upgrade()
 
     async with engine.begin() as connection:
         (untidy,) = await SqlTransaction(connection).generations.untidy(NOW + 60 * SECOND, limit=10)

@@ -11,13 +11,14 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from plushify_adapters.conformance.store.entities import NOW, entry, new_id, pending
 from plushify_adapters.conformance.store.suite import balance_of, open_account
-from plushify_adapters.sql import SqlStore, migrate
+from plushify_adapters.sql import SqlAccountStore, SqlStore
+from plushify_adapters.sql.migrate import Migrations
 from plushify_adapters.sql.tables import GENERATIONS, LEDGER_ENTRIES, MODEL_CALLS, SESSIONS, SUBSCRIPTIONS, USERS
-from plushify_core.generation import Generation
-from plushify_core.ledger import LedgerEntry, Subscription
-from plushify_core.model_call import ModelCall, ModelFacts
+from plushify_core.domain.generation import Generation
+from plushify_core.domain.ledger import LedgerEntry, Subscription
+from plushify_core.domain.model_call import ModelCall, ModelFacts
 from plushify_core.ports import GalleryFilter, Imbalance
-from plushify_core.users import Session, User
+from plushify_core.ports.accounts import Session, User
 
 pytestmark = pytest.mark.anyio
 
@@ -107,7 +108,7 @@ async def test_waits_no_longer_than_it_is_told(url: str, store: SqlStore) -> Non
 async def test_finds_every_row_by_an_index(sqlite_url: str) -> None:
     """No query of a use case reads a whole table, or sorts what an index has in order."""
     store = SqlStore(sqlite_url)
-    await migrate.upgrade(store.engine)
+    await Migrations(store.engine).upgrade()
     statements: list[tuple[str, Any]] = []
 
     def remember(*details: Any) -> None:
@@ -120,7 +121,7 @@ async def test_finds_every_row_by_an_index(sqlite_url: str) -> None:
         await tx.credits.post(entry(5))
         await tx.generations.add(row)
         await tx.generations.by_idempotency_key("ann", "k")
-        await tx.generations.replace(row, row.dispatched(NOW))
+        await tx.generations.replace(row, row.dispatch(NOW))
         await tx.generations.page("ann", GalleryFilter(style="kawaii"), after=new_id(), limit=9)
         await tx.generations.count("ann", GalleryFilter())
         await tx.generations.count_unfinished("ann")
@@ -128,15 +129,16 @@ async def test_finds_every_row_by_an_index(sqlite_url: str) -> None:
         await tx.generations.expired_trash(NOW, limit=9)
         await tx.credits.entries("ann", after=new_id(), limit=9)
         await tx.credits.expiring(NOW, limit=9)
-        await tx.users.by_email("ann@example.com")
-        await tx.users.session("ab")
-        await tx.users.remove_expired_sessions(NOW)
         await tx.model_calls.get(row.id)
         await tx.model_calls.cost_since(NOW)
         await tx.model_calls.costs(NOW, NOW)
         await tx.audit.scan(after=row.id, limit=9)
         await tx.audit.find([row.id])
         await tx.audit.entry_sums([row.id])
+    accounts = SqlAccountStore(store.engine)
+    await accounts.by_email("ann@example.com")
+    await accounts.session("ab")
+    await accounts.remove_expired_sessions(NOW)
     event.remove(store.engine.sync_engine, "before_cursor_execute", remember)
 
     async with store.engine.begin() as connection:

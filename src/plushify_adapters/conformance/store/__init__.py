@@ -7,7 +7,6 @@ from plushify_adapters.conformance.store.model_calls import ModelCallsContract
 from plushify_adapters.conformance.store.sweeps import SweepsContract
 from plushify_adapters.conformance.store.transactions import TransactionsContract
 from plushify_adapters.conformance.store.use_cases import UseCasesContract
-from plushify_adapters.conformance.store.users import UsersContract
 
 __all__ = ["StoreConformance"]
 
@@ -17,7 +16,6 @@ class StoreConformance(
     GenerationsContract,
     SweepsContract,
     CreditsContract,
-    UsersContract,
     ModelCallsContract,
     AuditContract,
     UseCasesContract,

@@ -17,9 +17,9 @@ from plushify_adapters.conformance.store.entities import (
     trashed,
 )
 from plushify_adapters.conformance.store.suite import StoreSuite, balance_of, open_account
-from plushify_core.generation import Generation
-from plushify_core.ledger import EntryKind
-from plushify_core.model_call import ModelCall
+from plushify_core.domain.generation import Generation
+from plushify_core.domain.ledger import EntryKind
+from plushify_core.domain.model_call import ModelCall
 from plushify_core.ports import Store
 
 
@@ -39,7 +39,7 @@ class AuditContract(StoreSuite):
 
     async def test_scans_everything(self, store: Store) -> None:
         """Pages show each generation of everybody once, in the order of the ids, the deleted included."""
-        rows = [pending(), trashed(), failed("bob"), running("cid"), trashed("dan").being_purged(), succeeded()]
+        rows = [pending(), trashed(), failed("bob"), running("cid"), trashed("dan").begin_purge(), succeeded()]
         async with store.begin() as tx:
             for row in reversed(rows):
                 await tx.generations.add(row)

@@ -7,8 +7,8 @@ import pytest
 
 from plushify_adapters.conformance.store.entities import NOW, SECOND, entry, new_id, subscription
 from plushify_adapters.conformance.store.suite import StoreSuite, balance_of, in_parallel, open_account
-from plushify_core.errors import InsufficientCredits
-from plushify_core.ledger import EntryKind, LedgerEntry
+from plushify_core.domain.errors import InsufficientCredits
+from plushify_core.domain.ledger import EntryKind, LedgerEntry
 from plushify_core.ports import Store
 
 

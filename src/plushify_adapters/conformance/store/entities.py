@@ -7,10 +7,10 @@ from uuid import UUID
 
 import msgspec
 
-from plushify_core.errors import Code, Reason
-from plushify_core.generation import Failure, Generation, StoredImage
-from plushify_core.ledger import EntryKind, LedgerEntry, Subscription
-from plushify_core.model_call import Billing, ModelCall, ModelFacts, Outcome
+from plushify_core.domain.errors import Code, Reason
+from plushify_core.domain.generation import Failure, Generation, StoredImage
+from plushify_core.domain.ledger import EntryKind, LedgerEntry, Subscription
+from plushify_core.domain.model_call import Billing, ModelCall, ModelFacts, Outcome
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 """With microseconds, so that a store that drops them is found out."""
@@ -50,12 +50,12 @@ def pending(user_id: str = "ann", **changes: Any) -> Generation:
 
 def running(user_id: str = "ann", **changes: Any) -> Generation:
     """One whose model call is under way."""
-    return pending(user_id, **changes).dispatched(NOW + 90 * SECOND)
+    return pending(user_id, **changes).dispatch(NOW + 90 * SECOND)
 
 
 def succeeded(user_id: str = "ann", **changes: Any) -> Generation:
     """One with a picture."""
-    return running(user_id, **changes).succeeded(
+    return running(user_id, **changes).succeed(
         at=NOW + 9 * SECOND,
         generated=image("generated"),
         thumbnail=image("thumbnail"),
@@ -66,12 +66,12 @@ def succeeded(user_id: str = "ann", **changes: Any) -> Generation:
 def failed(user_id: str = "ann", *, at: datetime = NOW + 9 * SECOND, **changes: Any) -> Generation:
     """One without."""
     failure = Failure(code=Code.GENERATION_FAILED, reason=Reason.CONTENT_POLICY, retryable=False)
-    return running(user_id, **changes).failed(failure, at=at, original_stored=False)
+    return running(user_id, **changes).fail(failure, at=at, original_stored=False)
 
 
 def trashed(user_id: str = "ann", *, at: datetime = NOW + 10 * SECOND, **changes: Any) -> Generation:
     """One that its user has deleted."""
-    return succeeded(user_id, **changes).trashed(at=at)
+    return succeeded(user_id, **changes).trash(at=at)
 
 
 def subscription(user_id: str = "ann") -> Subscription:

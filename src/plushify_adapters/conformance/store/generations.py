@@ -19,7 +19,7 @@ from plushify_adapters.conformance.store.entities import (
     trashed,
 )
 from plushify_adapters.conformance.store.suite import StoreSuite, in_parallel, open_account
-from plushify_core.generation import Generation
+from plushify_core.domain.generation import Generation
 from plushify_core.ports import GalleryFilter, Sort, Store
 
 ANY = GalleryFilter()
@@ -41,7 +41,7 @@ class GenerationsContract(StoreSuite):
 
     @pytest.mark.parametrize(
         "make",
-        [pending, running, succeeded, failed, trashed, lambda: trashed().being_purged()],
+        [pending, running, succeeded, failed, trashed, lambda: trashed().begin_purge()],
         ids=["pending", "running", "succeeded", "failed", "trashed", "purging"],
     )
     async def test_keeps_every_field_of_a_generation(self, store: Store, make: Callable[[], Generation]) -> None:
@@ -134,7 +134,7 @@ class GenerationsContract(StoreSuite):
         async with store.begin() as tx:
             assert await tx.generations.remove(gone)
         async with store.begin() as tx:
-            assert not await tx.generations.replace(gone, gone.restored())
+            assert not await tx.generations.replace(gone, gone.restore())
             assert not await tx.generations.remove(gone)
         assert await _get(store, gone) is None
 
@@ -159,7 +159,7 @@ class GenerationsContract(StoreSuite):
         await _add(store, before)
 
         async def dispatch(seconds: int) -> Generation | None:
-            after = before.dispatched(NOW + seconds * SECOND)
+            after = before.dispatch(NOW + seconds * SECOND)
             async with store.begin() as tx:
                 return after if await tx.generations.replace(before, after) else None
 

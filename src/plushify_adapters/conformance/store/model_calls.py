@@ -6,8 +6,8 @@ import msgspec
 
 from plushify_adapters.conformance.store.entities import NOW, SECOND, entry, model_call, new_id, paid_call
 from plushify_adapters.conformance.store.suite import StoreSuite, in_parallel, open_account
-from plushify_core.ledger import EntryKind
-from plushify_core.model_call import Billing, ModelFacts, Outcome
+from plushify_core.domain.ledger import EntryKind
+from plushify_core.domain.model_call import Billing, ModelFacts, Outcome
 from plushify_core.ports import CostLine, Store
 
 SEVERAL_DOLLARS = 7_000_000_000

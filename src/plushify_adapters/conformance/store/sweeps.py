@@ -5,8 +5,8 @@ from uuid import UUID
 
 from plushify_adapters.conformance.store.entities import NOW, SECOND, failed, pending, running, succeeded, trashed
 from plushify_adapters.conformance.store.suite import StoreSuite, in_parallel
-from plushify_core.errors import Code, Reason
-from plushify_core.generation import Failure, Generation
+from plushify_core.domain.errors import Code, Reason
+from plushify_core.domain.generation import Failure, Generation
 from plushify_core.ports import Store
 
 
@@ -49,7 +49,7 @@ class SweepsContract(StoreSuite):
             while True:
                 async with store.begin() as tx:
                     batch = await tx.generations.abandoned(now, limit=4)
-                    ended = [(found, found.failed(failure, at=now)) for found in batch]
+                    ended = [(found, found.fail(failure, at=now)) for found in batch]
                     settled += [found for found, end in ended if await tx.generations.replace(found, end)]
                 if not batch:
                     return settled
@@ -60,7 +60,7 @@ class SweepsContract(StoreSuite):
     async def test_finds_expired_trash(self, store: Store) -> None:
         """What was deleted at or before a time is found, the longest deleted first, half-purged or not."""
         third, first, second = (trashed(at=NOW + seconds * SECOND) for seconds in (30, 10, 20))
-        second = second.being_purged()
+        second = second.begin_purge()
         later = trashed(at=NOW + 30 * SECOND + SECOND / 1_000_000)
         await _add(store, [third, first, second, later, succeeded(), pending()])
         async with store.begin() as tx:
@@ -90,7 +90,7 @@ class SweepsContract(StoreSuite):
         """What failed at or before a time and was not tidied since is found, the longest ago first, unless deleted."""
         third, first, second = (failed(at=NOW + seconds * SECOND) for seconds in (30, 10, 20))
         later = failed(at=NOW + 30 * SECOND + SECOND / 1_000_000)
-        tidy, deleted = failed(at=NOW).tidied(), failed(at=NOW).trashed(at=NOW)
+        tidy, deleted = failed(at=NOW).tidy(), failed(at=NOW).trash(at=NOW)
         await _add(store, [third, first, second, later, tidy, deleted, succeeded(), pending(), running()])
         async with store.begin() as tx:
             until = NOW + 30 * SECOND
@@ -108,7 +108,7 @@ class SweepsContract(StoreSuite):
             while True:
                 async with store.begin() as tx:
                     batch = await tx.generations.untidy(NOW + 60 * SECOND, limit=4)
-                    tidied += [found for found in batch if await tx.generations.replace(found, found.tidied())]
+                    tidied += [found for found in batch if await tx.generations.replace(found, found.tidy())]
                 if not batch:
                     return tidied
 

@@ -5,15 +5,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from plushify_adapters.conformance.store.entities import NOW, entry, model_call, pending, subscription
+from plushify_adapters.conformance.store.entities import entry, model_call, pending, subscription
 from plushify_adapters.conformance.store.suite import StoreSuite, in_parallel, open_account
-from plushify_core.generation import Generation
-from plushify_core.ledger import LedgerEntry
-from plushify_core.model_call import ModelCall
+from plushify_core.domain.generation import Generation
+from plushify_core.domain.ledger import LedgerEntry
+from plushify_core.domain.model_call import ModelCall
 from plushify_core.ports import Store, Transaction
-from plushify_core.users import Session, User
-
-DIGEST = "ab12"
 
 
 class _Broken(Exception):
@@ -34,16 +31,12 @@ class _Everything:
         self.generation: Generation = pending("bob")
         self.entry: LedgerEntry = entry(5, "bob")
         self.call: ModelCall = model_call(self.generation.id)
-        self.user = User(id="bob", email="bob@example.com", password_hash=None, created_at=NOW)
-        self.session = Session(token_hash=DIGEST, user_id="bob", created_at=NOW, expires_at=NOW)
 
     async def write(self, tx: Transaction) -> None:
         await tx.generations.add(self.generation)
         await tx.credits.open(subscription("bob"))
         await tx.credits.post(self.entry)
         await tx.model_calls.add(self.call)
-        await tx.users.add(self.user)
-        await tx.users.add_session(self.session)
 
     async def found(self, tx: Transaction) -> list[bool]:
         opened = await tx.credits.subscription("bob")
@@ -52,8 +45,6 @@ class _Everything:
             opened is not None and opened.balance == self.entry.amount,
             await tx.credits.entries("bob", after=None, limit=10) == [self.entry],
             await tx.model_calls.get(self.generation.id) == self.call,
-            await tx.users.get("bob") == self.user,
-            await tx.users.session(DIGEST) == self.session,
         ]
 
 
@@ -70,14 +61,14 @@ class TransactionsContract(StoreSuite):
         async with store.begin() as tx:
             await everything.write(tx)
         async with store.begin() as tx:
-            assert await everything.found(tx) == [True] * 6
+            assert await everything.found(tx) == [True] * 4
 
     async def test_sees_what_it_wrote(self, store: Store) -> None:
         """A transaction reads its own writes before they are committed."""
         everything = _Everything()
         async with store.begin() as tx:
             await everything.write(tx)
-            assert await everything.found(tx) == [True] * 6
+            assert await everything.found(tx) == [True] * 4
 
     async def test_rolls_back_on_an_exception(self, store: Store) -> None:
         """Nothing of a transaction that raised stays, in any table, and the exception goes on."""
@@ -85,7 +76,7 @@ class TransactionsContract(StoreSuite):
         with pytest.raises(_Broken):
             await _break(store, everything.write)
         async with store.begin() as tx:
-            assert await everything.found(tx) == [False] * 6
+            assert await everything.found(tx) == [False] * 4
 
     async def test_rolls_back_a_movement_of_credits(self, store: Store) -> None:
         """The balance goes back with the entry."""
@@ -115,7 +106,7 @@ class TransactionsContract(StoreSuite):
         with pytest.raises(asyncio.CancelledError):
             await task
         async with store.begin() as tx:
-            assert await everything.found(tx) == [False] * 6
+            assert await everything.found(tx) == [False] * 4
 
     async def test_may_be_cancelled_at_any_moment(self, store: Store) -> None:
         """A cancellation that hits any step of a transaction leaves all of it or nothing, and leaves the store

@@ -22,7 +22,7 @@ from plushify_core import (
     RecoverUseCase,
     Status,
 )
-from plushify_core.model_call import Billing
+from plushify_core.domain.model_call import Billing
 from plushify_core.ports import Store
 
 PHOTO = b"P6\n4 2\n255\n" + bytes(range(24))

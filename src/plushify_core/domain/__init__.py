@@ -1,0 +1,1 @@
+"""Entities and rules of Plushify. They import nothing above them."""

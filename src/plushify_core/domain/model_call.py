@@ -1,0 +1,67 @@
+"""Record of a call to the image model: its cost and its outcome.
+
+The transaction that dispatches a generation adds the record before the model is called. The transaction that ends the
+generation adds the outcome. The id of the generation is the unique key of the record, so a second dispatch is
+impossible. The record is kept when the generation is deleted.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+from uuid import UUID
+
+import msgspec
+
+
+class Billing(StrEnum):
+    """Whether the provider charges for a call."""
+
+    BILLED = "billed"
+    NOT_BILLED = "not_billed"
+    UNKNOWN = "unknown"
+
+
+class Outcome(StrEnum):
+    """Outcome of a call. `CALLING`: not known yet. `INTERRUPTED`: the process died or stopped waiting."""
+
+    CALLING = "calling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts about a call as the provider reported them. A fact that it did not report is None.
+
+    Costs are whole nano-dollars (10⁻⁹ USD), which are exact and small enough for prices per token.
+    """
+
+    model: str | None = None
+    provider: str | None = None
+    provider_call_id: str | None = None
+    finish_reason: str | None = None
+    error_type: str | None = None
+    cost_nano_usd: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    attempts: int = 1
+
+
+class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
+    """Record of one paid call to the image model."""
+
+    generation_id: UUID
+    user_id: str
+    style: str
+    quality: str
+    model_asked: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: Outcome = Outcome.CALLING
+    billing: Billing = Billing.UNKNOWN
+    reason: str | None = None
+    facts: ModelFacts = ModelFacts()
+
+    def end(self, outcome: Outcome, *, at: datetime, reason: str | None = None) -> Self:
+        """Return the call with its outcome."""
+        return msgspec.structs.replace(self, ended_at=at, outcome=outcome, reason=reason)

@@ -1,0 +1,1 @@
+"""Operations on the domain, each over the ports it needs."""

@@ -1,0 +1,29 @@
+"""Removal of blobs that no row names."""
+
+import logging
+from collections.abc import Collection
+
+from plushify_core.domain.generation import Generation, Rendition, blob_key
+from plushify_core.ports import BlobStore
+
+log = logging.getLogger(__name__)
+
+
+async def remove_renditions(blobs: BlobStore, generation: Generation, *renditions: Rendition) -> None:
+    """Delete these pictures of the generation. A picture that cannot be deleted now is left to the sweep."""
+    for rendition in renditions:
+        try:
+            await blobs.delete(blob_key(generation.id, rendition))
+        except Exception:
+            log.exception("generation %s: cannot remove its %s", generation.id, rendition)
+
+
+async def remove_all_except(kept: Collection[str], blobs: BlobStore, generation: Generation) -> bool:
+    """Delete all blobs of the generation whose keys are not in `kept`. Return whether none of them is left."""
+    try:
+        for key in [key async for key in blobs.keys(generation.blob_prefix) if key not in kept]:
+            await blobs.delete(key)
+    except Exception:
+        log.exception("generation %s: cannot remove its blobs now, the next sweep tries again", generation.id)
+        return False
+    return True

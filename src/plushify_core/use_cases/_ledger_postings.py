@@ -1,0 +1,139 @@
+"""Postings to the credit ledger, each within a transaction of the caller.
+
+All postings are made here. They share the transaction of what they pay for, so both are committed atomically.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from plushify_core.domain.generation import Generation
+from plushify_core.domain.grant_expiry import left_of_grants
+from plushify_core.domain.ledger import EntryKind, LedgerEntry, Subscription
+from plushify_core.domain.limits import Limits
+from plushify_core.ports import Clock, NewId, Transaction
+
+PLAN = "free"
+SYSTEM = "system"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LedgerPostings:
+    """Posts entries to the credit ledger.
+
+    Args:
+        clock: time of the entries.
+        new_id: ids of the entries.
+        limits: free credits of a new user, and lifetime of granted credits.
+    """
+
+    clock: Clock
+    new_id: NewId
+    limits: Limits
+
+    async def ensure_subscription(self, tx: Transaction, user_id: str) -> Subscription:
+        """Return the subscription of the user. Create it with the free credits if the user is new."""
+        opened = await tx.credits.open(Subscription(user_id=user_id, plan=PLAN, balance=0, created_at=self.clock()))
+        if opened and self.limits.free_credits:
+            await self.post(tx, user_id, EntryKind.GRANT, self.limits.free_credits, reason="free credits")
+        subscription = await tx.credits.subscription(user_id)
+        assert subscription is not None, "this transaction or an earlier one has opened it"
+        return subscription
+
+    async def post(
+        self,
+        tx: Transaction,
+        user_id: str,
+        kind: EntryKind,
+        amount: int,
+        *,
+        reason: str,
+        actor: str = SYSTEM,
+        generation: Generation | None = None,
+        expires_grant: UUID | None = None,
+    ) -> bool:
+        """Post one entry of `amount` credits (signed).
+
+        Returns:
+            False, and nothing is posted, if the generation already has an entry of this kind, or the grant in
+            `expires_grant` has already expired.
+
+        Raises:
+            InsufficientCredits: the balance would become negative.
+        """
+        now = self.clock()
+        lifetime = self.limits.credits_lifetime if kind is EntryKind.GRANT else None
+        entry = LedgerEntry(
+            id=self.new_id(),
+            user_id=user_id,
+            kind=kind,
+            amount=amount,
+            reason=reason,
+            actor=actor,
+            created_at=now,
+            generation_id=generation.id if generation else None,
+            expires_at=now + lifetime if lifetime else None,
+            expires_grant=expires_grant,
+        )
+        posted = await tx.credits.post(entry)
+        if posted and entry.expires_at is not None:
+            await self._plan_expiry(tx, user_id, entry.expires_at)
+        return posted
+
+    async def charge(self, tx: Transaction, generation: Generation) -> None:
+        """Take the price of a generation from its user.
+
+        Raises:
+            InsufficientCredits: the balance is lower than the price.
+        """
+        await self.post(
+            tx,
+            generation.user_id,
+            EntryKind.CONSUME,
+            -generation.credits_cost,
+            reason=f"{generation.style}, {generation.quality}",
+            actor=generation.user_id,
+            generation=generation,
+        )
+
+    async def refund(self, tx: Transaction, generation: Generation, *, reason: str) -> None:
+        """Return the price of a generation to its user. A second refund posts nothing."""
+        await self.post(
+            tx,
+            generation.user_id,
+            EntryKind.REFUND,
+            generation.credits_cost,
+            reason=reason,
+            generation=generation,
+        )
+
+    async def expire(self, tx: Transaction, user_id: str) -> None:
+        """Remove the credits left of the expired grants of the user."""
+        now = self.clock()
+        entries = await self._all_entries(tx, user_id)
+        left = left_of_grants(entries)
+        for grant in entries:
+            if grant.expires_at is not None and grant.expires_at <= now and left[grant.id]:
+                await self.post(
+                    tx, user_id, EntryKind.ADJUST, -left[grant.id], reason="expired", expires_grant=grant.id
+                )
+        upcoming = [grant.expires_at for grant in entries if grant.expires_at is not None and grant.expires_at > now]
+        await tx.credits.plan_expiry(user_id, min(upcoming, default=None))
+
+    async def _plan_expiry(self, tx: Transaction, user_id: str, at: datetime) -> None:
+        subscription = await tx.credits.subscription(user_id)
+        assert subscription is not None, "an entry was just posted to it"
+        if subscription.next_expiry_at is None or at < subscription.next_expiry_at:
+            await tx.credits.plan_expiry(user_id, at)
+
+    async def _all_entries(self, tx: Transaction, user_id: str) -> Sequence[LedgerEntry]:
+        """Return all entries of the user, oldest first."""
+        entries: list[LedgerEntry] = []
+        page_items = self.limits.max_page_items
+        while True:
+            after = entries[-1].id if entries else None
+            page = await tx.credits.entries(user_id, after=after, limit=page_items)
+            entries.extend(page)
+            if len(page) < page_items:
+                return entries[::-1]

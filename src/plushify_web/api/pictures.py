@@ -1,0 +1,87 @@
+"""The pictures of a generation, to their owner only."""
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+from litestar import Controller, Request, Response, get
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, FromQuery
+from litestar.response import Redirect, Stream
+
+from plushify_core import BlobMissing, GalleryUseCase, NotFound, Rendition, User
+from plushify_web.api.headers import matches
+from plushify_web.api.problems import problem_responses
+from plushify_web.identity.authentication import signed_in
+
+log = logging.getLogger(__name__)
+
+SIGNED_URL_S = 300
+
+_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+
+
+class PicturesController(Controller):
+    """Pictures."""
+
+    path = "/generations/{generation_id:uuid}"
+    tags = ("generations",)
+    guards = (signed_in,)
+
+    @get(
+        "/{rendition:str}",
+        operation_id="getPicture",
+        summary="original, generated or thumbnail",
+        responses={
+            200: ResponseSpec(bytes, generate_examples=False, description="The picture", media_type="image/*"),
+            304: ResponseSpec(None, description="Unchanged"),
+            307: ResponseSpec(None, description="A download, at the blob store"),
+            **problem_responses(400, 401, 404),
+        },
+    )
+    async def show(
+        self,
+        request: Request[Any, Any, Any],
+        user: NamedDependency[User],
+        gallery: NamedDependency[GalleryUseCase],
+        generation_id: FromPath[UUID],
+        rendition: FromPath[str],
+        download: FromQuery[bool] = False,
+    ) -> Response[Any]:
+        """The bytes of a picture; with `?download=1` as a file with a name."""
+        if rendition not in set(Rendition):
+            raise NotFound
+        image = await gallery.image(user.id, generation_id, Rendition(rendition))
+        name = f"plushify-{str(generation_id)[-12:]}-{rendition}.{_EXTENSIONS.get(image.media_type, 'img')}"
+        # Only a download leaves this host: the page's policy lets it show no picture from elsewhere.
+        if download and (url := await gallery.url(image, expires_s=SIGNED_URL_S, download_name=name)):
+            return Redirect(url, status_code=307, headers={"Cache-Control": "no-store"})
+
+        etag = f'"{generation_id}-{rendition}"'
+        headers = {
+            "ETag": etag,  # a picture never changes
+            "Cache-Control": "private, no-cache",  # asked for again each time: what is deleted is gone at once
+            "Content-Disposition": f'attachment; filename="{name}"' if download else "inline",
+        }
+        if matches(request, etag):
+            return Response(b"", status_code=304, headers=headers)
+        try:
+            chunks = await _begun(gallery.read(image))
+        except BlobMissing:
+            log.error("generation %s: its %s is gone from the blob store", generation_id, rendition)
+            raise NotFound from None
+        return Stream(chunks, media_type=image.media_type, headers={**headers, "Content-Length": str(image.size_bytes)})
+
+
+async def _begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks, the first already read: what goes wrong there can still be told with a status."""
+    first = await anext(chunks, b"")
+
+    async def resumed() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in chunks:
+            yield chunk
+
+    return resumed()

@@ -1,0 +1,80 @@
+"""Serving."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from plushify_web.cli.runtime import run
+from plushify_web.cli.terminal import fail
+
+if TYPE_CHECKING:
+    from plushify_web.container import Container
+    from plushify_web.settings import Settings
+
+REQUESTS_PER_WORKER = 1024
+"""How many requests a worker has in flight at once; the rest wait in the backlog. Those that wait for their plushie
+cost next to nothing, so there may be many."""
+
+SHUTDOWN_MARGIN_S = 15
+"""What a worker gets on top of the time to drain, to settle what it cancelled, before it is killed."""
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 for every one.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen at.", min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(help="How many processes share the work.", min=1)] = 1,
+) -> None:
+    """Serve the page and the HTTP API. Migrations are applied first."""
+    import multiprocessing
+
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    from plushify_web.logs import logging_config
+
+    # A fork would copy the threads' locks of whatever this process has loaded, held or not.
+    multiprocessing.set_start_method("spawn", force=True)
+    _check_address(host, port)
+    settings, title = run(_prepare)
+    server = Granian(
+        "plushify_web.app:create_app",
+        factory=True,
+        interface=Interfaces.ASGI,
+        address=host,
+        port=port,
+        workers=workers,
+        websockets=False,
+        backpressure=REQUESTS_PER_WORKER,
+        respawn_failed_workers=workers > 1,
+        workers_kill_timeout=int(settings.drain_s) + SHUTDOWN_MARGIN_S,
+        log_level=LogLevels.warning,
+        log_dictconfig=logging_config(settings.log),
+        log_access=True,
+        log_access_format='%(addr)s "%(method)s %(path)s" %(status)d %(dt_ms).0f ms',
+    )
+
+    @server.on_startup
+    def announce() -> None:
+        shown = f"[{host}]" if ":" in host else host
+        typer.echo(f"Plushify is at {settings.public_url or f'http://{shown}:{port}'}\n{title} draws.", err=True)
+
+    server.serve()
+
+
+def _check_address(host: str, port: int) -> None:
+    """Fail with a sentence where the server would fail with a panic, or share the port with another one."""
+    import socket
+
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        fail(f"Cannot listen at {host}:{port}: {error.strerror}.", 1)
+
+
+async def _prepare(container: "Container") -> "tuple[Settings, str]":
+    """Check the settings, and see which model draws, before any worker starts."""
+    return container.settings(), (await container.plushify().model.capabilities()).title

@@ -1,0 +1,1 @@
+"""Web page: its routes and its files."""

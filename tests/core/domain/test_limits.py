@@ -1,0 +1,46 @@
+"""The limits of the domain."""
+
+from datetime import timedelta
+
+import pytest
+
+from plushify_core import InvalidInput, Limits, Reason
+from plushify_core.use_cases._settlement import SETTLE_RETRY_DELAYS_S
+
+
+def test_durations() -> None:
+    """Settings in seconds are durations in the domain."""
+    limits = Limits(timeout_s=1, pending_lease_s=2, lease_margin_s=3, undo_delete_s=4)
+
+    durations = [limits.timeout, limits.pending_lease, limits.lease_margin, limits.undo_window]
+    assert durations == [timedelta(seconds=seconds) for seconds in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("name", sorted(set(Limits.__struct_fields__) - {"undo_delete_s", "free_credits", "drain_s"}))
+def test_no_limit_is_zero(name: str) -> None:
+    """A limit of nothing at all is a mistake, and the message names it."""
+    with pytest.raises(ValueError, match=f"limit {name} is 0: it must be positive"):
+        Limits(**{name: 0})
+
+
+@pytest.mark.parametrize("name", ["undo_delete_s", "free_credits", "drain_s"])
+def test_what_may_be_zero(name: str) -> None:
+    """No undo window and no free credits are choices; less than none is a mistake."""
+    assert getattr(Limits(**{name: 0}), name) == 0
+    with pytest.raises(ValueError, match=f"limit {name} is -1: it must be 0 or more"):
+        Limits(**{name: -1})
+
+
+@pytest.mark.parametrize("items", [0, -1, 101])
+def test_page_sizes(items: int) -> None:
+    """A page that is empty or too long is bad input."""
+    Limits().validate_page(100)
+    with pytest.raises(InvalidInput) as caught:
+        Limits().validate_page(items)
+
+    assert (caught.value.reason, caught.value.message) == (Reason.INVALID_REQUEST, "A page has 1 to 100 items.")
+
+
+def test_the_lease_outlives_the_settling() -> None:
+    """By default a process has tried everything to settle long before another may do it."""
+    assert sum(SETTLE_RETRY_DELAYS_S) < Limits().lease_margin_s / 2

@@ -1,0 +1,175 @@
+"""No course of events loses a credit: Hypothesis looks for one."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any
+from uuid import UUID
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from plushify_adapters.memory import MemoryBlobStore, MemoryEvents, MemoryImageCodec, MemoryStore
+from plushify_core import Limits, PlushifyError
+from tests import books, virtual_time
+from tests.gates import Fuse, PowerCut, WiredStore, wired
+from tests.in_memory import OTHER_PHOTO, PHOTO, Ids, PlushifyForTests
+from tests.scripted import Answer, Script, ScriptedModel
+
+USERS = st.sampled_from(["ann", "bob"])
+KEYS = st.sampled_from([None, "k1", "k2"])
+PHOTOS = st.sampled_from([PHOTO, PHOTO, OTHER_PHOTO])
+SCRIPTS = st.builds(
+    Script,
+    answer=st.sampled_from(Answer),
+    delay_s=st.sampled_from([0.0, 5.0, 59.0, 61.0, 75.0, 10_000.0]),
+    stubborn=st.booleans(),
+)
+FREEZES_S = st.sampled_from([None, None, 35.0, 100.0])
+FUSES = (
+    st.builds(Fuse)
+    | st.builds(Fuse, st.integers(0, 60), FREEZES_S)
+    | st.builds(Fuse, st.integers(0, 5), FREEZES_S, among=st.sampled_from(["begin", "commit", "blobs", "model"]))
+)
+"""Where a process dies or freezes, if it does. A whole generation has 60 passages."""
+
+HEALTHY = Script()
+WAITS_S = st.sampled_from([0.0, 1.0, 25.0, 60.0, 95.0])
+LIMITS = Limits(free_credits=2, max_in_flight_per_user=2)
+
+
+class LifeOfAGeneration(RuleBasedStateMachine):
+    """Each rule starts something in a process of its own, which may die or freeze, and lets some time pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner(loop_factory=virtual_time.VirtualTimeLoop)
+        self.store = MemoryStore()
+        self.blobs = MemoryBlobStore()
+        self.ids = Ids()
+        self.calls: Counter[UUID] = Counter()
+        self.tasks: list[asyncio.Task[Any]] = []
+
+    def process(self, fuse: Fuse, script: Script = HEALTHY) -> PlushifyForTests:
+        """A process with this fuse in its wires."""
+        return PlushifyForTests(
+            store=WiredStore(self.store, fuse),
+            blobs=wired("blobs", self.blobs, fuse),
+            codec=MemoryImageCodec(),
+            model=wired("model", ScriptedModel(lambda: script, self.called), fuse),
+            events=wired("events", MemoryEvents(), fuse),
+            clock=virtual_time.now,
+            new_id=self.ids,
+            limits=LIMITS,
+        )
+
+    def start(self, work: Coroutine[Any, Any, Any], wait_s: float, *, cancel: bool = False) -> None:
+        """Begin it, and go on `wait_s` seconds later whether it has ended or not."""
+
+        async def begin() -> None:
+            task = asyncio.ensure_future(work)
+            self.tasks.append(task)
+            await asyncio.sleep(wait_s)
+            if cancel:
+                task.cancel()
+                await asyncio.sleep(0)
+
+        self.runner.run(begin())
+        self.collect()
+
+    def collect(self) -> None:
+        """What has ended has ended in a way that users may see, or by a power cut."""
+        for task in [task for task in self.tasks if task.done()]:
+            self.tasks.remove(task)
+            if not task.cancelled() and task.exception() is not None:
+                assert isinstance(task.exception(), PlushifyError | PowerCut), task.exception()
+
+    def called(self, generation_id: UUID) -> None:
+        """The model draws for this generation."""
+        self.calls[generation_id] += 1
+
+    def rows(self) -> list[UUID]:
+        """The ids of all rows, in order."""
+        return sorted(self.books().generations)
+
+    def books(self) -> books.Books:
+        """What is committed."""
+        return books.in_memory(self.store, self.blobs)
+
+    @rule(user=USERS, key=KEYS, photo=PHOTOS, script=SCRIPTS, fuse=FUSES, wait_s=WAITS_S, cancel=st.booleans())
+    def generate(
+        self, user: str, key: str | None, photo: bytes, script: Script, fuse: Fuse, wait_s: float, cancel: bool
+    ) -> None:
+        """A user makes a plushie, or goes away while it is made."""
+        self.start(self.process(fuse, script).make(user, photo, key=key), wait_s, cancel=cancel)
+
+    @rule(user=USERS, key=KEYS, photo=PHOTOS, fuse=FUSES)
+    def submit(self, user: str, key: str | None, photo: bytes, fuse: Fuse) -> None:
+        """A user submits, and nobody runs it yet."""
+        self.start(self.process(fuse).submit(user, photo, key=key), 0)
+
+    @precondition(lambda self: self.rows())
+    @rule(data=st.data(), script=SCRIPTS, fuse=FUSES, wait_s=WAITS_S)
+    def run(self, data: st.DataObject, script: Script, fuse: Fuse, wait_s: float) -> None:
+        """A worker runs any generation whatever, whether it is time or not."""
+        generation_id = data.draw(st.sampled_from(self.rows()))
+        self.start(self.process(fuse, script).generate.run(generation_id), wait_s)
+
+    @rule(script=SCRIPTS, fuse=FUSES, wait_s=WAITS_S)
+    def sweep(self, script: Script, fuse: Fuse, wait_s: float) -> None:
+        """A replica sweeps."""
+        self.start(self.process(fuse, script).sweep(), wait_s)
+
+    @rule(wait_s=WAITS_S)
+    def time_passes(self, wait_s: float) -> None:
+        """Nothing happens but what has begun."""
+        self.start(asyncio.sleep(0), wait_s)
+
+    @precondition(lambda self: self.rows())
+    @rule(data=st.data(), user=USERS, restore=st.booleans(), fuse=FUSES)
+    def delete_or_restore(self, data: st.DataObject, user: str, restore: bool, fuse: Fuse) -> None:
+        """A user deletes something, or brings it back: of their own, or of somebody else's."""
+        gallery = self.process(fuse).gallery
+        generation_id = data.draw(st.sampled_from(self.rows()))
+        before = self.books().generations[generation_id]
+        self.start((gallery.restore if restore else gallery.delete)(user, generation_id), 0)
+        if user != before.user_id:
+            assert self.books().generations[generation_id].deleted_at == before.deleted_at
+
+    @rule(user=USERS, amount=st.integers(-3, 3), fuse=FUSES)
+    def grant_or_consume(self, user: str, amount: int, fuse: Fuse) -> None:
+        """Credits move apart from generations."""
+        credits_ = self.process(fuse).credits
+        post = credits_.add_credits if amount > 0 else credits_.consume_credits
+        self.start(post(user, abs(amount), reason="the rule says so"), 0)
+
+    @invariant()
+    def the_books_are_in_order(self) -> None:
+        """At every moment."""
+        assert list(books.violations(self.books())) == []
+
+    @invariant()
+    def nothing_is_called_twice(self) -> None:
+        """The model draws once for a generation, if at all."""
+        assert [generation for generation, calls in self.calls.items() if calls > 1] == []
+
+    def teardown(self) -> None:
+        """In the end, one healthy replica brings everything to an end."""
+        try:
+            for _ in range(5):
+                self.start(self.process(Fuse()).sweep(), 200)
+            assert list(books.unsettled(self.books())) == []
+            self.the_books_are_in_order()
+            self.nothing_is_called_twice()
+        finally:
+            self.runner.close()
+
+
+# No deadline: the first run of a rule imports, and slow machines are slow.
+settings.register_profile("life", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+TestLifeOfAGeneration = LifeOfAGeneration.TestCase
+TestLifeOfAGeneration.settings = settings(
+    settings.get_profile("life"), max_examples=100, stateful_step_count=30, derandomize=True
+)

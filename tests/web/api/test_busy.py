@@ -1,0 +1,60 @@
+"""A server that has enough to do, over HTTP."""
+
+import pytest
+
+from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel
+from plushify_web.container import Container
+from plushify_web.settings import Settings
+from tests.web.conftest import Client, balance, submit
+
+pytestmark = pytest.mark.anyio
+
+ASYNC = {"Prefer": "respond-async"}
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Room for one."""
+    return Settings(max_in_flight=1, drain_s=0)
+
+
+async def test_a_full_server_says_when_to_come_back(
+    client: Client, stranger: Client, model: MemoryImageModel, container: Container
+) -> None:
+    """A submission for which there is no room is RATE_LIMITED with `Retry-After`; no credit moves, nothing is
+    stored, and a bad photo in between takes no room."""
+    assert (await submit(stranger, b"no photo")).status_code == 415
+    model.delay_s = 3600
+    assert (await submit(client, headers=ASYNC)).status_code == 202
+    blobs: MemoryBlobStore = container.blobs()
+    stored = dict(blobs.blobs)
+
+    response = await submit(stranger)
+
+    problem = response.json()
+    assert (response.status_code, problem["code"], problem["reason"]) == (429, "RATE_LIMITED", "server_busy")
+    assert (problem["retryable"], problem["charged"]) == (True, False)
+    assert int(response.headers["Retry-After"]) > 0
+    assert await balance(stranger) == 3
+    assert (await stranger.get("/api/generations")).json()["items"] == []
+    assert blobs.blobs == stored
+
+
+async def test_a_server_that_is_about_to_stop_takes_nothing(client: Client, container: Container) -> None:
+    """During a shutdown a submission is RATE_LIMITED with `Retry-After`, and costs nothing."""
+    container.plushify().runner.stop()
+    response = await submit(client)
+    assert (response.status_code, response.json()["reason"]) == (429, "server_busy")
+    assert int(response.headers["Retry-After"]) > 0
+    assert await balance(client) == 3
+
+
+async def test_what_was_paid_for_is_never_refused(client: Client, model: MemoryImageModel) -> None:
+    """A full server answers a request sent again: it is the one that fills it, and has been paid for."""
+    model.delay_s = 3600
+    headers = {**ASYNC, "Idempotency-Key": "once"}
+    first = await submit(client, headers=headers)
+    again = await submit(client, headers=headers)
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json()["id"] == first.json()["id"]
+    assert await balance(client) == 2

@@ -1,0 +1,52 @@
+"""Health."""
+
+from pathlib import Path
+
+import pytest
+
+from plushify_adapters.sql import SqlStore
+from plushify_adapters.sql.migrate import Migrations
+from plushify_web.app import create_app
+from plushify_web.container import Container
+from plushify_web.settings import Settings
+from tests.web.conftest import browser, make_container
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Container:
+    """As elsewhere, but on SQLite."""
+    container = make_container(Settings(data_dir=tmp_path))
+    container.store.reset_override()
+    container.migrations.reset_override()
+    return container
+
+
+async def test_ready_once_the_database_is_migrated(container: Container) -> None:
+    """A process is ready when its database is at the head of the migrations, and names the model that draws."""
+    store: SqlStore = container.store()
+    async with browser(create_app(container)) as client:
+        before = await client.get("/health/ready")
+        assert (before.status_code, before.json()["detail"]) == (503, "Not ready: the database.")
+        assert (await client.get("/health/live")).json() == {"status": "ok"}
+        await Migrations(store.engine).upgrade()
+        after = await client.get("/health/ready")
+        assert (after.status_code, after.json()) == (200, {"status": "ok", "model": "plushify/negative"})
+    await store.aclose()
+
+
+async def test_not_ready_without_the_blob_store(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A blob store that cannot be reached is named; the process lives nevertheless."""
+    store: SqlStore = container.store()
+    await Migrations(store.engine).upgrade()
+
+    def unreachable(_: str) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(container.blobs(), "keys", unreachable)
+    async with browser(create_app(container)) as client:
+        response = await client.get("/health/ready")
+    assert (response.status_code, response.json()["detail"]) == (503, "Not ready: the blob store.")
+    assert "route" not in response.text
+    await store.aclose()
