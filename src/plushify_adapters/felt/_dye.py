@@ -9,10 +9,10 @@ from plushify_adapters.felt._recipes import Recipe
 from plushify_adapters.felt._subject import prominence
 
 _STRICTNESS = 0.6
-"""How far a piece's colour moves to the nearest colour of the palette: 0 not at all, 1 all the way."""
+"""Fraction of the way that a piece's colour moves to the nearest colour of the palette."""
 
 _FEATURE_STRENGTH = 1.2
-"""Amplification of strong shading, so that eyes and mouths stand out a little more than in the photo."""
+"""Amplification of strong shading, so that eyes and mouths are a little clearer than in the photo."""
 
 
 def dye(photo: Floats, pieces: Pieces, recipe: Recipe) -> tuple[Floats, Floats]:
@@ -29,7 +29,7 @@ def dye(photo: Floats, pieces: Pieces, recipe: Recipe) -> tuple[Floats, Floats]:
     wanted = _in_tones_of_style(pieces.colours, recipe)
     palette = few_colours(wanted, pieces.areas, recipe.colours)
     chosen = palette[nearest(wanted, palette)]
-    # A piece far from every colour of the palette keeps its own, so that shaded skin does not turn brown.
+    # A piece far from every colour of the palette keeps its own, so that shaded skin does not become brown.
     closeness = 1.0 - smoothstep(0.06, 0.14, difference(chosen, wanted)[:, None])
     colours = wanted + _STRICTNESS * (chosen - wanted) * closeness
     fade = recipe.calm * (1.0 - prominence(pieces)[:, None]) ** 1.5

@@ -19,7 +19,7 @@ class Recipe:
     roundness: float
     """Sigma of the smoothing of outlines."""
     detail: float
-    """How much of the photo's shading is kept: 0 gives flat cloth, 1 a wool painting."""
+    """Fraction of the photo's weak shading that is kept: 0 gives flat cloth, 1 a wool painting."""
     lift: float
     """Oklab lightness that black gets; higher values give pastel colours."""
     ceiling: float
@@ -49,7 +49,7 @@ class Recipe:
     backdrop: tuple[float, float, float]
     """Colour of the backdrop, sRGB in 0..1."""
     calm: float
-    """How far the background of the photo fades to the colour of the backdrop, 0..1."""
+    """Fraction by which the background of the photo fades to the colour of the backdrop."""
     corner: float
     """Radius of the cushion's corners, as a fraction of its shorter side."""
     bulge: float
