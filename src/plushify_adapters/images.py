@@ -1,7 +1,7 @@
-"""Photos and pictures, read and written by libvips.
+"""Image codec on libvips.
 
-A file is decoded once, from top to bottom, and scaled on the way, so that a large photo is never whole in memory.
-What is left is rows of sRGB bytes; every file is written from those alone and can carry nothing else.
+A file is decoded once, from top to bottom, and scaled while it is decoded, so that the pixels of a large photo are
+never all in memory. Every file is written from the scaled sRGB pixels alone, so it carries no metadata.
 """
 
 import asyncio
@@ -18,30 +18,31 @@ import pyvips
 from plushify_core.domain.errors import InvalidInput, Reason
 from plushify_core.ports import EncodedImage, ImageCodec, Picture
 
-T = TypeVar("T")
+Result = TypeVar("Result")
 
 SMALLEST_SIDE_PX = 2
 PLACEHOLDER_LONGEST_SIDE_PX = 16
 PLACEHOLDER_WEBP_QUALITY = 40
 CONCURRENCY = "vips-concurrency"
-"""The metadata by which libvips takes the number of threads for one picture; its other switch is per process."""
+"""Metadata field that limits the threads of libvips for one image; its other setting applies to the whole process."""
 
 
 class VipsImageCodec(ImageCodec):
-    """Reads JPEG, PNG, WebP and GIF stills. Writes photos as JPEG, pictures as PNG, thumbnails as WebP.
+    """Image codec that reads still JPEG, PNG, WebP and GIF files.
 
-    A picture is PNG because it is what somebody paid for and keeps: it loses nothing of what the model drew, and
-    every program opens it. It is 3 times the size of a good JPEG; lists show the thumbnail instead.
+    It writes photos as JPEG, pictures as PNG and thumbnails as WebP. Pictures are PNG, although a good JPEG has a third
+    of the size, because users pay for them and keep them: PNG is lossless and every program opens it. Lists show
+    the thumbnail.
 
     Args:
-        original_longest_side_px: photos are scaled down to this, never up.
-        original_jpeg_quality: of sanitised photos, 1 to 100. From 90 on, libvips keeps the colours in full
-            resolution, which makes the file a third larger; no model needs that.
-        thumbnail_longest_side_px: of thumbnails.
-        thumbnail_webp_quality: of thumbnails, 1 to 100.
-        max_answer_pixels: the largest picture that is taken from a model.
-        max_threads: how many files are worked on at once.
-        threads_per_file: how many threads libvips takes for one of them, for its own part.
+        original_longest_side_px: size to which larger photos are scaled down; smaller ones are never scaled up.
+        original_jpeg_quality: quality of sanitised photos, 1 to 100. From 90 on, libvips keeps colour in full
+            resolution, which makes the file a third larger and helps no model.
+        thumbnail_longest_side_px: size of thumbnails.
+        thumbnail_webp_quality: quality of thumbnails, 1 to 100.
+        max_answer_pixels: number of pixels up to which the picture from a model is accepted.
+        max_threads: number of files processed at the same time.
+        threads_per_file: number of threads that libvips uses for one file.
     """
 
     def __init__(
@@ -62,8 +63,7 @@ class VipsImageCodec(ImageCodec):
         self._max_answer_pixels = max_answer_pixels
         self._threads_per_file = threads_per_file
         self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="plushify-images")
-        # libvips remembers its latest operations to use them again. No two uploads share one, and it would keep
-        # their bytes in memory.
+        # The operation cache of libvips would keep uploads in memory, and no two uploads share an operation.
         pyvips.cache_set_max(0)
 
     async def sanitise(self, upload: bytes, *, max_pixels: int) -> EncodedImage:
@@ -72,12 +72,12 @@ class VipsImageCodec(ImageCodec):
     async def finish(self, data: bytes, *, longest_side_px: int) -> Picture:
         return await self._in_thread(lambda: self._finish(data, longest_side_px))
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        def translated() -> T:
-            with _errors_of_libvips():
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        def work_with_translated_errors() -> Result:
+            with _translated_vips_errors():
                 return work()
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, translated)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work_with_translated_errors)
 
     def _sanitise(self, upload: bytes, max_pixels: int) -> EncodedImage:
         photo = self._read(upload, self._original_longest_side_px, max_pixels)
@@ -99,21 +99,26 @@ class VipsImageCodec(ImageCodec):
         )
 
     def _read(self, data: bytes, longest_side_px: int, max_pixels: int) -> pyvips.Image:
-        """The picture in a file: upright, opaque, sRGB, no longer than `longest_side_px`, and decoded."""
+        """Decode a file completely: upright, opaque, in sRGB, and scaled down to `longest_side_px` if it is larger.
+
+        Raises:
+            InvalidInput: as `sanitise`.
+            pyvips.Error: the file is damaged.
+        """
         file_format = _format_of(data)
         header = file_format.open(data)
         size = _fitted_size(header, longest_side_px)
         _check_header(file_format, data, header, size, max_pixels)
-        image = file_format.open_smaller(data, header, max(header.width, header.height) / max(size)).copy()
+        image = file_format.open_reduced(data, header, max(header.width, header.height) / max(size)).copy()
         image.set_type(pyvips.GValue.gint_type, CONCURRENCY, self._threads_per_file)
         if image.hasalpha():
             image = image.flatten(background=65535 if image.format == "ushort" else 255)
-        # Colours and orientation are seen to behind the scaling, where there are fewer pixels.
+        # Colours are converted and the orientation applied after scaling, when there are fewer pixels.
         image = _in_srgb(_resized(image, size)).copy_memory()
         return self._pixels_of(image.autorot())
 
     def _pixels_of(self, image: pyvips.Image) -> pyvips.Image:
-        """The pixels of a picture and nothing else of it, computed once however often they are used."""
+        """Return an image with the pixels alone, without metadata, computed once and held in memory."""
         pixels = image.write_to_memory()
         bare = pyvips.Image.new_from_memory(pixels, image.width, image.height, image.bands, image.format)
         bare = bare.copy(interpretation="srgb")
@@ -125,55 +130,74 @@ def _encoded(image: pyvips.Image, data: bytes, media_type: str) -> EncodedImage:
     return EncodedImage(data=data, media_type=media_type, width=image.width, height=image.height)
 
 
-def _jpeg_at(shrink: int) -> dict[str, float]:
+def _jpeg_options(shrink: int) -> dict[str, float]:
+    """Return the option that makes the JPEG decoder reduce the image by at most `shrink`."""
     return {"shrink": max(step for step in (1, 2, 4, 8) if step <= shrink)}
 
 
-def _webp_at(shrink: int) -> dict[str, float]:
+def _webp_options(shrink: int) -> dict[str, float]:
+    """Return the option that makes the WebP decoder reduce the image by `shrink`."""
     return {"scale": 1 / shrink}
 
 
-def _whole(shrink: int) -> dict[str, float]:
+def _no_options(shrink: int) -> dict[str, float]:
+    """Return no option, for a decoder that cannot reduce an image."""
     return {}
 
 
 class _Format(msgspec.Struct, frozen=True):
-    """A kind of file: how it begins, the one loader that may read it, and what makes that decode less.
+    """Accepted file format.
 
-    libvips is never asked to choose a loader: it knows many, for formats (SVG, TIFF, FITS, …) that are no photos
-    or that nobody hardens against an attacker.
+    libvips must not choose the loader by itself: it has many for formats (SVG, TIFF, FITS, …) that are no photos or
+    whose loaders are not hardened against attackers.
+
+    Args:
+        name: name of the format.
+        signature: first bytes of every file in this format.
+        load: the only loader that reads this format.
+        options_for: function that returns the options with which the loader reduces the image by a factor.
     """
 
     name: str
     signature: re.Pattern[bytes]
     load: Callable[..., pyvips.Image]
-    smaller: Callable[[int], dict[str, float]]
+    options_for: Callable[[int], dict[str, float]]
 
     def open(self, data: bytes, **options: float) -> pyvips.Image:
-        """The picture, of which only the header has been read."""
-        # "error" finds what is cut off. "warning" would refuse photos that some phones write and every program
-        # shows, and a damaged JPEG still passes unless the damage looks like a marker: it has no checksums.
+        """Return the image with only its header read; the pixels are decoded when they are used."""
+        # "error" detects truncated files. "warning" would also refuse photos that some phones write and every
+        # program shows. Both accept most damage inside a JPEG, because a JPEG has no checksums.
         return self.load(data, access="sequential", fail_on="error", **options)
 
-    def open_smaller(self, data: bytes, whole: pyvips.Image, shrink: float) -> pyvips.Image:
-        """The picture at 1 / `shrink` of its size or more: the least that its decoder can do for less work.
+    def open_reduced(self, data: bytes, full: pyvips.Image, shrink: float) -> pyvips.Image:
+        """Return the image reduced by the decoder as far as it can, but to no less than 1 / `shrink` of its size.
 
-        By measure, against scaling the whole: a JPEG of 12 megapixels takes 0.6 of the time, a WebP of 50 takes
-        30 MB of memory in place of 400, and the results differ by noise of 49 dB.
+        Measured against scaling the full image: a JPEG of 12 megapixels takes 0.6 of the time, a WebP of 50
+        megapixels takes 30 MB of memory instead of 400, and the results differ by noise at 49 dB.
+
+        Args:
+            data: the file.
+            full: the image as `open` returned it, which is returned again if the decoder cannot reduce it.
+            shrink: factor by which the image is going to be scaled down.
         """
-        options = self.smaller(int(shrink)) if shrink >= 2 else {}
-        return self.open(data, **options) if options else whole
+        options = self.options_for(int(shrink)) if shrink >= 2 else {}
+        return self.open(data, **options) if options else full
 
 
 _FORMATS = (
-    _Format("jpeg", re.compile(rb"\xff\xd8\xff"), pyvips.Image.jpegload_buffer, _jpeg_at),
-    _Format("png", re.compile(rb"\x89PNG\r\n\x1a\n"), pyvips.Image.pngload_buffer, _whole),
-    _Format("webp", re.compile(rb"RIFF....WEBP", re.DOTALL), pyvips.Image.webpload_buffer, _webp_at),
-    _Format("gif", re.compile(rb"GIF8[79]a"), pyvips.Image.gifload_buffer, _whole),
+    _Format("jpeg", re.compile(rb"\xff\xd8\xff"), pyvips.Image.jpegload_buffer, _jpeg_options),
+    _Format("png", re.compile(rb"\x89PNG\r\n\x1a\n"), pyvips.Image.pngload_buffer, _no_options),
+    _Format("webp", re.compile(rb"RIFF....WEBP", re.DOTALL), pyvips.Image.webpload_buffer, _webp_options),
+    _Format("gif", re.compile(rb"GIF8[79]a"), pyvips.Image.gifload_buffer, _no_options),
 )
 
 
 def _format_of(data: bytes) -> _Format:
+    """Return the format that the first bytes of a file show.
+
+    Raises:
+        InvalidInput: `image_empty` or `unsupported_image_format`.
+    """
     if not data:
         raise InvalidInput(Reason.IMAGE_EMPTY)
     for file_format in _FORMATS:
@@ -185,6 +209,18 @@ def _format_of(data: bytes) -> _Format:
 def _check_header(
     file_format: _Format, data: bytes, header: pyvips.Image, size: tuple[int, int], max_pixels: int
 ) -> None:
+    """Refuse an image by its header, before any pixel is decoded.
+
+    Args:
+        file_format: format of the file.
+        data: the file.
+        header: the image with only its header read.
+        size: width and height in px to which the image is going to be scaled.
+        max_pixels: number of pixels up to which an image is accepted.
+
+    Raises:
+        InvalidInput: `image_too_many_pixels`, `image_too_small` or `image_animated`.
+    """
     if header.width * header.height > max_pixels:
         raise InvalidInput(Reason.IMAGE_TOO_MANY_PIXELS)
     if min(size) < SMALLEST_SIDE_PX:
@@ -194,16 +230,16 @@ def _check_header(
 
 
 def _frames_of_png(data: bytes) -> int:
-    """How many frames a PNG announces: libvips sees but the first.
+    """Return the number of frames that a PNG declares; libvips reports only the first.
 
-    The chunk that says so comes before the pixels (https://www.w3.org/TR/png-3/#acTL-chunk).
+    The number is in the `acTL` chunk, which comes before the pixels (https://www.w3.org/TR/png-3/#acTL-chunk).
     """
     control = data.find(b"acTL", 0, data.find(b"IDAT"))
     return int.from_bytes(data[control + 4 : control + 8]) if control >= 0 else 1
 
 
 def _fitted_size(image: pyvips.Image, longest_side_px: int) -> tuple[int, int]:
-    """Width and height in px when scaled down, never up, to a longest side."""
+    """Return width and height in px after scaling down, never up, to a longest side."""
     scale = min(1.0, longest_side_px / max(image.width, image.height))
     return max(1, round(image.width * scale)), max(1, round(image.height * scale))
 
@@ -220,22 +256,22 @@ def _scaled(image: pyvips.Image, longest_side_px: int) -> pyvips.Image:
 
 
 def _in_srgb(image: pyvips.Image) -> pyvips.Image:
-    """In 8 bits of sRGB, from the colours that the file's profile means if it has one."""
+    """Return the image in 8-bit sRGB, converted from its embedded colour profile if it has one."""
     if image.get_typeof("icc-profile-data"):
         return image.icc_transform("srgb", embedded=True, depth=8)
     return image.colourspace("srgb")
 
 
 def _placeholder(thumbnail: pyvips.Image) -> str:
-    """A data URL of about 100 characters that a page can show, blurred, until it has the thumbnail."""
-    dot = _scaled(thumbnail, PLACEHOLDER_LONGEST_SIDE_PX)
-    data = dot.webpsave_buffer(Q=PLACEHOLDER_WEBP_QUALITY, keep="none")
+    """Return a data URL of about 100 characters that a page can show, blurred, until the thumbnail is loaded."""
+    tiny = _scaled(thumbnail, PLACEHOLDER_LONGEST_SIDE_PX)
+    data = tiny.webpsave_buffer(Q=PLACEHOLDER_WEBP_QUALITY, keep="none")
     return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
 
 
 @contextmanager
-def _errors_of_libvips() -> Iterator[None]:
-    """Every error of libvips, in the one place where it is translated."""
+def _translated_vips_errors() -> Iterator[None]:
+    """Translate every error of libvips to `InvalidInput` with reason `image_corrupt`."""
     try:
         yield
     except pyvips.Error as error:

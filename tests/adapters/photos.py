@@ -1,4 +1,4 @@
-"""Photos for tests, made when they are needed: good ones, strange ones, and files that are none."""
+"""Image files for tests, generated on demand: ordinary photos, unusual photos, and files that must be refused."""
 
 import struct
 import zlib
@@ -11,11 +11,11 @@ SECRET = b"SECRET-METADATA"
 Colour = tuple[int, int, int]
 RED, GREEN, BLUE, YELLOW = (220, 30, 40), (30, 200, 60), (40, 60, 210), (230, 210, 40)
 CORNERS: tuple[Colour, ...] = (RED, GREEN, BLUE, YELLOW)
-"""The colours of an upright photo's quarters: top left, top right, bottom left, bottom right."""
+"""Colours of the quarters of an upright photo: top left, top right, bottom left, bottom right."""
 
 
 def picture(width: int, height: int) -> pyvips.Image:
-    """Four quarters of one colour each, with a grain that does not compress to nothing."""
+    """Return an image of four quarters in one colour each, with noise that keeps its files from being tiny."""
     xy = pyvips.Image.xyz(width, height)
     right, bottom = xy[0] >= width / 2, xy[1] >= height / 2
     above, below = right.ifthenelse(list(GREEN), list(RED)), right.ifthenelse(list(YELLOW), list(BLUE))
@@ -24,7 +24,7 @@ def picture(width: int, height: int) -> pyvips.Image:
 
 
 def corners(data: bytes) -> list[Colour]:
-    """The colours in the middle of the four quarters of a file, as any program shows it."""
+    """Return the colours in the middle of the four quarters of a file, without applying its orientation."""
     image = pyvips.Image.new_from_buffer(data, "").colourspace("srgb")
     points = [(x * image.width // 4, y * image.height // 4) for y in (1, 3) for x in (1, 3)]
     found = []
@@ -35,7 +35,7 @@ def corners(data: bytes) -> list[Colour]:
 
 
 def alike(found: list[Colour], expected: tuple[Colour, ...] = CORNERS, *, tolerance: int = 24) -> bool:
-    """Whether colours are the same but for grain and compression."""
+    """Return whether the colours are the same within the tolerance, which allows for noise and compression."""
     return all(
         abs(a - b) <= tolerance
         for one, other in zip(found, expected, strict=True)
@@ -44,31 +44,31 @@ def alike(found: list[Colour], expected: tuple[Colour, ...] = CORNERS, *, tolera
 
 
 def jpeg(width: int = 60, height: int = 40) -> bytes:
-    """A plain JPEG."""
+    """Return a JPEG without metadata."""
     return bytes(picture(width, height).jpegsave_buffer(Q=90, keep="none"))
 
 
 def png(width: int = 60, height: int = 40) -> bytes:
-    """A plain PNG."""
+    """Return a PNG without metadata."""
     return bytes(picture(width, height).pngsave_buffer(keep="none"))
 
 
 def webp(width: int = 60, height: int = 40) -> bytes:
-    """A plain WebP."""
+    """Return a WebP without metadata."""
     return bytes(picture(width, height).webpsave_buffer(Q=90, keep="none"))
 
 
 def gif(width: int = 60, height: int = 40) -> bytes:
-    """A still GIF."""
+    """Return a still GIF without metadata."""
     return bytes(picture(width, height).gifsave_buffer(dither=0, keep="none"))
 
 
 PLAIN: dict[str, Callable[[int, int], bytes]] = {"jpeg": jpeg, "png": png, "webp": webp, "gif": gif}
 
 
-# ── what phones write ────────────────────────────────────────────────────────────────────────────────────────
+# ── photos with metadata ────────────────────────────────────────────────────────────────────────────────────
 
-_UNROTATE: dict[int, Callable[[pyvips.Image], pyvips.Image]] = {
+_STORED_AS: dict[int, Callable[[pyvips.Image], pyvips.Image]] = {
     1: lambda upright: upright,
     2: lambda upright: upright.fliphor(),
     3: lambda upright: upright.rot180(),
@@ -81,8 +81,13 @@ _UNROTATE: dict[int, Callable[[pyvips.Image], pyvips.Image]] = {
 
 
 def phone_jpeg(orientation: int, *, width: int = 60, height: int = 40) -> bytes:
-    """A JPEG as a phone writes it, `width` × `height` px when it is upright: rotated, with GPS and much else."""
-    rotated = _UNROTATE[orientation](picture(width, height)).jpegsave_buffer(Q=90, keep="none")
+    """Return a JPEG as a phone writes it: stored rotated, with GPS and other metadata.
+
+    Args:
+        orientation: EXIF orientation, 1 to 8.
+        width, height: size in px of the upright photo.
+    """
+    rotated = _STORED_AS[orientation](picture(width, height)).jpegsave_buffer(Q=90, keep="none")
     segments = (
         _segment(0xE1, b"Exif\0\0" + exif(orientation))
         + _segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>" + SECRET + b"</x:xmpmeta>")
@@ -93,7 +98,7 @@ def phone_jpeg(orientation: int, *, width: int = 60, height: int = 40) -> bytes:
 
 
 def exif(orientation: int) -> bytes:
-    """An EXIF block with an orientation, a position, and `SECRET` as the artist (CIPA DC-008, section 4.6)."""
+    """Return an EXIF block with orientation, GPS position, and `SECRET` as artist (CIPA DC-008, section 4.6)."""
     ifd0, gps, texts = 8, 8 + 2 + 3 * 12 + 4, 8 + 2 + 3 * 12 + 4 + 2 + 4 * 12 + 4
     latitude = texts + len(SECRET) + 1
     degrees = struct.pack(">6I", 48, 1, 51, 1, 30, 1)
@@ -118,7 +123,7 @@ def exif(orientation: int) -> bytes:
 
 
 def secretive(kind: str, width: int = 40, height: int = 30) -> bytes:
-    """A photo of this kind with `SECRET` wherever the format has room for it."""
+    """Return a file in this format with `SECRET` in the metadata that tests can write: EXIF, XMP or comments."""
     image = picture(width, height).copy()
     image.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta>" + SECRET + b"</x:xmpmeta>")
     if kind == "jpeg":
@@ -132,11 +137,11 @@ def secretive(kind: str, width: int = 40, height: int = 30) -> bytes:
     return gif(width, height)[:-1] + comment + b"\x3b"
 
 
-# ── strange, but photos ──────────────────────────────────────────────────────────────────────────────────────
+# ── unusual photos ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def strange(width: int = 60, height: int = 40) -> dict[str, bytes]:
-    """Photos in every form that is seldom tried, all of the same four quarters."""
+    """Return photos in unusual variants of their formats, by name, all with the same four quarters."""
     image = picture(width, height)
     opaque = image.bandjoin(255)
     display_p3 = image.icc_transform("p3", input_profile="srgb")
@@ -159,7 +164,7 @@ def strange(width: int = 60, height: int = 40) -> dict[str, bytes]:
 
 
 def grey() -> dict[str, bytes]:
-    """Photos of one grey, without colour."""
+    """Return greyscale photos of a single grey, by name."""
     image = pyvips.Image.black(60, 40) + 100
     image = image.cast("uchar").copy(interpretation="b-w")
     profile = picture(4, 4).icc_transform("p3", input_profile="srgb").get("icc-profile-data")
@@ -173,7 +178,7 @@ def grey() -> dict[str, bytes]:
 
 
 def transparent(kind: str) -> bytes:
-    """A photo whose right half is not there: black, with no opacity."""
+    """Return a photo whose right half is fully transparent black."""
     image = picture(60, 40)
     opacity = pyvips.Image.xyz(60, 40)[0] < 30
     image = (image * (opacity / 255)).cast("uchar").bandjoin(opacity).copy(interpretation="srgb")
@@ -182,11 +187,11 @@ def transparent(kind: str) -> bytes:
     return bytes({"png": image.pngsave_buffer, "webp": image.webpsave_buffer, "gif": image.gifsave_buffer}[kind]())
 
 
-# ── no photos ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── files to refuse ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def animated(kind: str, *, frames: int = 2) -> bytes:
-    """A file of frames that differ."""
+    """Return an animated file in this format."""
     if kind == "png":
         return _with_chunks(png(), _chunk(b"acTL", struct.pack(">II", frames, 0)))
     strip = picture(60, 40)
@@ -198,12 +203,12 @@ def animated(kind: str, *, frames: int = 2) -> bytes:
 
 
 def huge_header(kind: str, side: int = 60_000) -> bytes:
-    """A small file whose header says that it has sides of this many px."""
+    """Return a small file whose header declares sides of this many px."""
     if kind == "png":
         data = png()
         return data[:8] + _chunk(b"IHDR", struct.pack(">II", side, side) + data[24:29]) + data[33:]
     if kind == "gif":
-        return gif().replace(struct.pack("<HH", 60, 40), struct.pack("<HH", side, side))  # the screen and its frame
+        return gif().replace(struct.pack("<HH", 60, 40), struct.pack("<HH", side, side))  # of canvas and frame
     data = jpeg()
     size = data.index(b"\xff\xc0") + 5
     return data[:size] + struct.pack(">HH", side, side) + data[size + 4 :]
@@ -218,7 +223,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _with_chunks(data: bytes, chunks: bytes) -> bytes:
-    """A PNG with more chunks behind its header."""
+    """Return a PNG with additional chunks after its header."""
     return data[:33] + chunks + data[33:]
 
 

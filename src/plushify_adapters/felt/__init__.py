@@ -1,11 +1,11 @@
-"""The felt model: Plushify's built-in image model, which needs no key and no network.
+"""Felt model: Plushify's built-in image model, which needs no key and no network.
 
-It sews a felt picture of the photo instead of imagining a plushie: a preview of what the service does, and an
-honest one.
+It redraws the photo as a padded and stitched felt picture. It does not generate a plushie, so the page presents
+its pictures as a preview.
 """
 
-from ._photo import UnreadablePhoto
-from .model import FeltModel
-from .render import render
+from plushify_adapters.felt._model import FeltModel
+from plushify_adapters.felt._photo import UnreadablePhoto
+from plushify_adapters.felt._render import render
 
 __all__ = ["FeltModel", "UnreadablePhoto", "render"]

@@ -1,4 +1,4 @@
-"""The picture to be made: its true size, the cushion in it, and where the photo lies on the cushion."""
+"""Geometry of the finished picture: its size, the cushion in it, and how the photo maps onto the cushion."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -6,12 +6,19 @@ from math import ceil
 import numpy as np
 import pyvips
 
-from ._raster import Floats, Labels, Points, from_vips, to_vips
+from plushify_adapters.felt._raster import Floats, Labels, Points, from_vips, to_vips
 
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """Sizes in px of the finished picture. The photo was examined on a grid of its own, `scale` times smaller."""
+    """Size of the finished picture in px, and of the grid on which the photo is analysed.
+
+    Args:
+        width, height: size of the picture, in px.
+        grid_width, grid_height: size of the grid, in cells.
+        margin: distance between the cushion and the edges of the picture, in px.
+        corner: radius of the cushion's corners, in px.
+    """
 
     width: int
     height: int
@@ -22,12 +29,12 @@ class Canvas:
 
     @property
     def side(self) -> int:
-        """The longest side."""
+        """Longest side in px."""
         return max(self.width, self.height)
 
     @property
     def scale(self) -> float:
-        """How many px of the canvas one px of the grid covers, so that the photo just fills the cushion."""
+        """Width of a grid cell in px of the canvas, chosen so that the photo covers the whole cushion."""
         return max((self.width - 2 * self.margin) / self.grid_width, (self.height - 2 * self.margin) / self.grid_height)
 
     @property
@@ -37,42 +44,42 @@ class Canvas:
             (self.height - self.scale * self.grid_height + self.scale - 1) / 2,
         )
 
-    def place(self, field: Floats) -> Floats:
-        """A field over the photo, smoothly drawn at the size of the canvas; its border goes on to the edges.
+    def upscale(self, field: Floats) -> Floats:
+        """Return a field resampled to the size of the canvas, with its border values repeated up to the edges.
 
         Args:
-            field: on the grid, or on a finer or coarser one that covers the same.
+            field: values on the grid, or on a finer or coarser grid over the same photo.
         """
         height, width = field.shape[:2]
         across, down = self.scale * self.grid_width / width, self.scale * self.grid_height / height
         left, top = (self.width - across * width) / 2, (self.height - down * height) / 2
-        beyond = 2 + ceil(max(left / across, top / down, 0))
-        extended = to_vips(field).embed(beyond, beyond, width + 2 * beyond, height + 2 * beyond, extend="copy")
+        padding = 2 + ceil(max(left / across, top / down, 0))
+        extended = to_vips(field).embed(padding, padding, width + 2 * padding, height + 2 * padding, extend="copy")
         image = extended.affine(
             (across, 0, 0, down),
             interpolate=pyvips.Interpolate.new("bicubic"),
             oarea=(0, 0, self.width, self.height),
-            odx=left + (across - 1) / 2 - across * beyond,
-            ody=top + (down - 1) / 2 - down * beyond,
+            odx=left + (across - 1) / 2 - across * padding,
+            ody=top + (down - 1) / 2 - down * padding,
         )
         return from_vips(image)
 
-    def points(self, grid_points: Points) -> Points:
-        """Points of the grid on the canvas."""
+    def from_grid(self, grid_points: Points) -> Points:
+        """Return points of the grid in px of the canvas."""
         placed: Points = grid_points * self.scale + np.array(self._offset)
         return placed
 
-    def nearest(self) -> tuple[Labels, Labels]:
-        """For each row and column of the canvas, the nearest row and column of the grid."""
+    def nearest_cells(self) -> tuple[Labels, Labels]:
+        """Return the nearest row of the grid for each row of the canvas, and the same for the columns."""
         x, y = self._offset
         rows = np.rint((np.arange(self.height) - y) / self.scale).astype(np.int32)
         columns = np.rint((np.arange(self.width) - x) / self.scale).astype(np.int32)
         return np.clip(rows, 0, self.grid_height - 1), np.clip(columns, 0, self.grid_width - 1)
 
     def depth(self, x: Floats, y: Floats) -> Floats:
-        """How far inside the cushion's edge a point lies; negative outside.
+        """Return the distance in px from each point to the edge of the cushion; negative outside the cushion.
 
-        The distance to a rounded box, from https://iquilezles.org/articles/distfunctions2d/.
+        The formula is the signed distance to a rounded box, from https://iquilezles.org/articles/distfunctions2d/.
         """
         across = np.abs(x - (self.width - 1) / 2) - (self.width / 2 - self.margin - self.corner)
         down = np.abs(y - (self.height - 1) / 2) - (self.height / 2 - self.margin - self.corner)
@@ -81,7 +88,7 @@ class Canvas:
         return distance
 
     def pixels(self) -> tuple[Floats, Floats]:
-        """The x and the y of every pixel, in shapes that broadcast to the canvas."""
+        """Return the x and the y of every pixel, in shapes (1, width) and (height, 1), which broadcast."""
         return (
             np.arange(self.width, dtype=np.float32)[None, :],
             np.arange(self.height, dtype=np.float32)[:, None],

@@ -1,4 +1,4 @@
-"""The five styles as numbers: what each felt picture is made of.
+"""Recipes: the parameters with which felt is drawn in each style.
 
 Lengths are fractions of the longest side, so that a style looks the same at every size.
 """
@@ -8,63 +8,62 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one style cuts, dyes, pads, sews and shows its felt."""
+    """Parameters of one style."""
 
     pieces: int
-    """How many pieces of felt the picture is cut into."""
+    """Number of pieces of felt."""
     parts: int
-    """How many padded parts those pieces form; the seams run between parts."""
+    """Number of padded parts that the pieces form; seams run between parts."""
     colours: int
-    """How many colours of felt there are."""
+    """Number of colours of felt."""
     roundness: float
-    """How far the outlines are smoothed."""
+    """Sigma of the smoothing of outlines."""
     detail: float
-    """How much of the photo's own shading the felt keeps: 0 is flat cloth, 1 a wool painting."""
+    """Fraction of the photo's weak shading that is kept: 0 gives flat cloth, 1 a wool painting."""
     lift: float
-    """Pastel: how far the darkest tone is raised, in Oklab lightness."""
+    """Oklab lightness that black gets; higher values give pastel colours."""
     ceiling: float
-    """The lightest tone, in Oklab lightness."""
+    """Oklab lightness that white gets."""
     chroma: float
-    """How vivid the colours are; 1 leaves them as they are."""
+    """Factor on the chroma of every colour."""
     tint: tuple[float, float]
-    """Dye added to every colour, as Oklab a and b."""
+    """Oklab a and b that are added to every colour."""
     fibre: float
     """Length of a fibre."""
     curl: float
-    """How much a fibre bends, in radians."""
+    """Standard deviation of the bend of a fibre, in radians."""
     nap: float
-    """How strongly the weave shows."""
+    """Strength of the texture of the cloth."""
     fluff: float
-    """How many loose fibres cover the cloth: 1 covers it once."""
+    """Density of the loose fibres on the cloth, as a factor."""
     puff: float
-    """How thickly it is stuffed."""
+    """Thickness of the padding, as a factor."""
     stitch: float
     """Length of a stitch."""
     thread: float
     """Width of the thread."""
     thread_colour: tuple[float, float, float] | None
-    """sRGB in 0..1; none is thread in the colour of its felt, a little darker."""
+    """Colour of the thread, sRGB in 0..1; `None` draws it in a darker tone of the felt under it."""
     seam_contrast: float
-    """How different two pieces must be, in Oklab, for a visible seam between them."""
+    """Oklab distance from which two parts get a visible seam between them."""
     backdrop: tuple[float, float, float]
-    """The studio's colour, sRGB in 0..1."""
+    """Colour of the backdrop, sRGB in 0..1."""
     calm: float
-    """How far the surroundings of the subject fade into the backdrop's colour."""
+    """Fraction by which the background of the photo fades to the colour of the backdrop."""
     corner: float
     """Radius of the cushion's corners, as a fraction of its shorter side."""
     bulge: float
-    """How much the middle is enlarged: big heads, small feet."""
+    """Enlargement of the upper middle, where the head usually is; 0 is none."""
 
 
-CLASSIC = Recipe(
-    pieces=130, parts=24, colours=16, roundness=0.0042, detail=0.45,
-    lift=0.16, ceiling=0.95, chroma=0.95, tint=(0.004, 0.012),
-    fibre=0.020, curl=1.3, nap=0.055, fluff=1.5, puff=1.5,
-    stitch=0.0135, thread=0.0042, thread_colour=(0.98, 0.94, 0.85), seam_contrast=0.15,
-    backdrop=(0.86, 0.80, 0.72), corner=0.09, calm=0.35, bulge=0.0,
-)  # fmt: skip
 RECIPES = {
-    "classic": CLASSIC,
+    "classic": Recipe(
+        pieces=130, parts=24, colours=16, roundness=0.0042, detail=0.45,
+        lift=0.16, ceiling=0.95, chroma=0.95, tint=(0.004, 0.012),
+        fibre=0.020, curl=1.3, nap=0.055, fluff=1.5, puff=1.5,
+        stitch=0.0135, thread=0.0042, thread_colour=(0.98, 0.94, 0.85), seam_contrast=0.15,
+        backdrop=(0.86, 0.80, 0.72), corner=0.09, calm=0.35, bulge=0.0,
+    ),
     "kawaii": Recipe(
         pieces=95, parts=16, colours=10, roundness=0.0065, detail=0.30,
         lift=0.44, ceiling=0.97, chroma=1.10, tint=(0.030, 0.004),
@@ -94,3 +93,12 @@ RECIPES = {
         backdrop=(0.80, 0.91, 0.86), corner=0.22, calm=0.5, bulge=0.35,
     ),
 }  # fmt: skip
+"""Recipes by the id of the style: one for each style of `plushify_core.DEFAULT_CATALOG`."""
+
+CUSTOM_STYLE_RECIPE = RECIPES["classic"]
+"""Recipe for styles that only an operator's own catalog has, whose looks felt cannot know."""
+
+
+def recipe_for(style_id: str) -> Recipe:
+    """Return the recipe of a style, or `CUSTOM_STYLE_RECIPE` for a style of an operator's own catalog."""
+    return RECIPES.get(style_id, CUSTOM_STYLE_RECIPE)

@@ -1,4 +1,4 @@
-"""Photos for the felt model, drawn when they are needed, and measures of pictures."""
+"""Sample photo for the felt model, and measurements of pictures."""
 
 import numpy as np
 import pyvips
@@ -8,7 +8,7 @@ Pixels = NDArray[np.uint8]
 
 
 def teddy(width: int = 240, height: int = 180) -> Pixels:
-    """A brown bear before a green field that darkens downwards, with the grain of a camera."""
+    """Return a photo of a brown bear in front of a green field that darkens downwards, with camera noise."""
     y, x = np.mgrid[:height, :width].astype(float)
     across, down = (x - width / 2) / min(width, height), (y - height / 2) / min(width, height)
     photo = np.stack([110 - 60 * down, 160 - 70 * down, 100 - 50 * down], axis=-1)
@@ -28,7 +28,7 @@ def teddy(width: int = 240, height: int = 180) -> Pixels:
 
 
 def encoded(pixels: Pixels, suffix: str = ".png") -> bytes:
-    """Pixels, shape (height, width, bands), as a file."""
+    """Return pixels, shape (height, width, bands), as a file of the format that the suffix names."""
     height, width, bands = pixels.shape
     interpretation = "b-w" if bands < 3 else "srgb"
     image = pyvips.Image.new_from_memory(np.ascontiguousarray(pixels), width, height, bands, "uchar")
@@ -36,34 +36,34 @@ def encoded(pixels: Pixels, suffix: str = ".png") -> bytes:
 
 
 def decoded(picture: bytes) -> Pixels:
-    """A file's pixels, shape (height, width, 3)."""
+    """Return the pixels of a file, shape (height, width, 3)."""
     return np.asarray(pyvips.Image.new_from_buffer(picture, "").numpy())
 
 
 def size(picture: bytes) -> tuple[int, int]:
-    """Width and height of a file in px."""
+    """Return width and height of a file in px."""
     image = pyvips.Image.new_from_buffer(picture, "")
     return image.width, image.height
 
 
 def composition(picture: bytes, side: int = 24) -> NDArray[np.float64]:
-    """What is light and what is dark in a picture, without any detail and without its outermost tenth."""
+    """Return the lightness of a picture scaled to `side` px, without detail and without its outermost tenth."""
     small = pyvips.Image.thumbnail_buffer(picture, side, height=side, size="force").colourspace("b-w")
     return np.asarray(small.numpy(), dtype=float)[side // 10 : -(side // 10), side // 10 : -(side // 10)]
 
 
 def correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """1 for the same, 0 for nothing in common."""
+    """Return the correlation coefficient: 1 for the same composition, 0 for unrelated ones."""
     return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
 
 
 def distance(first: Pixels, second: Pixels) -> float:
-    """The mean difference of two pictures of one size, 0..255."""
+    """Return the mean absolute difference of two pictures of the same size, 0..255."""
     return float(np.abs(first.astype(float) - second.astype(float)).mean())
 
 
 def sharpness(pixels: NDArray[np.float64]) -> float:
-    """How much neighbouring pixels differ: what plain enlarging cannot add."""
+    """Return the mean absolute Laplacian, a measure of fine detail, which enlarging a picture cannot add."""
     grey = pixels.mean(axis=-1)
     return float(
         np.abs(4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]).mean()

@@ -1,4 +1,4 @@
-"""The felt model behind its port."""
+"""Tests of the felt model as an adapter of the port `ImageModel`."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,16 +17,16 @@ pytestmark = pytest.mark.anyio
 PHOTO = EncodedImage(data=encoded(teddy()), media_type="image/png", width=240, height=180)
 
 
-async def test_names_itself_as_the_preview() -> None:
-    """Nobody takes the built-in model for a generative one."""
+async def test_describes_itself_as_a_preview() -> None:
+    """The capabilities mark the built-in model as a preview, so that no page presents it as a generative model."""
     can = await FeltModel().capabilities()
 
     assert (can.name, can.title, can.preview) == ("felt", "Felt preview (built in)", True)
     assert can.largest_side_px == 2048
 
 
-async def test_draws_the_photo_in_the_style_and_size_asked_for() -> None:
-    """The model adds nothing to the drawing but what it knows of the call: free, and by itself."""
+async def test_draws_the_photo_in_the_requested_style_and_size() -> None:
+    """The result is the rendered picture, and its facts say that it was free."""
     request = request_for(PHOTO, style="kawaii")
 
     result = await FeltModel().generate(request)
@@ -38,7 +38,7 @@ async def test_draws_the_photo_in_the_style_and_size_asked_for() -> None:
 
 @pytest.mark.parametrize("garbage", [b"", b"no photo", PHOTO.data[:3000]], ids=["empty", "text", "cut short"])
 async def test_an_unreadable_photo_is_a_model_error(garbage: bytes) -> None:
-    """A photo that cannot be read costs nothing and is not worth another try."""
+    """A photo that cannot be decoded raises an error that is not billed and not retryable."""
 
     async def open_photo() -> AsyncIterator[bytes]:
         yield garbage
@@ -52,13 +52,13 @@ async def test_an_unreadable_photo_is_a_model_error(garbage: bytes) -> None:
     assert not raised.value.retryable
 
 
-async def test_the_event_loop_runs_on_while_it_draws() -> None:
-    """A drawing keeps nobody else waiting."""
+async def test_drawing_does_not_block_the_event_loop() -> None:
+    """Other tasks run while a picture is drawn."""
     drawing = asyncio.create_task(FeltModel().generate(request_for(PHOTO)))
-    turns = 0
+    loop_iterations = 0
     while not drawing.done():
         await asyncio.sleep(0.001)
-        turns += 1
+        loop_iterations += 1
 
     assert (await drawing).data
-    assert turns > 20
+    assert loop_iterations > 20

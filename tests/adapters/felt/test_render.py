@@ -1,4 +1,4 @@
-"""What a felt picture is: of the promised size, always the same, felt, and still the photo's."""
+"""Tests of rendered felt pictures: size, determinism, fabric, and likeness to the photo."""
 
 import functools
 import hashlib
@@ -31,12 +31,12 @@ TEDDY = encoded(teddy())
 
 @functools.cache
 def drawn(style: str, side_px: int = 256) -> bytes:
-    """The teddy in felt; drawn once however many tests look at it."""
+    """Return the teddy in felt, cached because many tests use it."""
     return render(TEDDY, style, side_px)
 
 
-def test_there_is_a_recipe_for_every_style_of_the_catalog() -> None:
-    """The five styles that Plushify comes with are the five that are drawn here."""
+def test_these_tests_cover_every_style_of_the_default_catalog() -> None:
+    """The styles tested here are the styles of the default catalog, in its order."""
     assert [style.id for style in DEFAULT_CATALOG.styles] == STYLES
 
 
@@ -45,20 +45,22 @@ def test_there_is_a_recipe_for_every_style_of_the_catalog() -> None:
     ("photo_size", "expected"),
     [((120, 80), (192, 128)), ((80, 120), (128, 192))],
 )
-def test_the_longest_side_is_as_asked(style: str, photo_size: tuple[int, int], expected: tuple[int, int]) -> None:
-    """A picture has the size that was asked for, in the photo's proportions."""
+def test_a_picture_has_the_requested_longest_side(
+    style: str, photo_size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    """The longest side has the requested length, and the aspect ratio is that of the photo."""
     assert size(render(encoded(teddy(*photo_size)), style, 192)) == expected
 
 
 @pytest.mark.parametrize("side_px", [512, 1024, 2048])
-def test_every_quality_has_its_true_size(side_px: int) -> None:
-    """The sizes that are sold are delivered."""
+def test_a_picture_has_the_size_of_its_quality(side_px: int) -> None:
+    """Pictures in the sizes of the default qualities have exactly these sizes."""
     assert size(drawn("classic", side_px)) == (side_px, side_px * 3 // 4)
 
 
 @pytest.mark.parametrize("side_px", [1024, 2048])
-def test_fabric_is_made_at_the_size_of_the_picture(side_px: int) -> None:
-    """A larger picture is not a smaller one enlarged: fibres and thread are drawn at the size asked for."""
+def test_fabric_is_drawn_at_the_size_of_the_picture(side_px: int) -> None:
+    """A large picture has finer fibres and thread than a small one that is enlarged."""
     large = decoded(drawn("classic", side_px)).astype(float)
     enlarged = pyvips.Image.new_from_buffer(drawn("classic", side_px // 2), "").resize(2, kernel="lanczos3").numpy()
 
@@ -67,18 +69,18 @@ def test_fabric_is_made_at_the_size_of_the_picture(side_px: int) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_every_size_shows_the_same_picture(style: str) -> None:
-    """Only the fineness of the fabric depends on the size."""
+    """The composition is the same at every size."""
     assert correlation(composition(drawn(style, 256)), composition(drawn(style, 512))) > 0.98
 
 
 def test_the_same_photo_gives_the_same_bytes() -> None:
-    """Nothing is left to chance."""
+    """Rendering is deterministic within one process."""
     assert render(TEDDY, "kawaii", 256) == drawn("kawaii")
 
 
 @pytest.mark.parametrize(("threads", "hash_seed"), [("1", "1"), ("3", "2")])
 def test_another_process_gives_the_same_bytes(threads: str, hash_seed: str) -> None:
-    """Neither the number of threads nor Python's hash seed changes a picture."""
+    """The number of threads and Python's hash seed do not change a picture."""
     script = (
         "import hashlib, sys; from plushify_adapters.felt import render; "
         "print(hashlib.sha256(render(sys.stdin.buffer.read(), 'chibi', 256)).hexdigest())"
@@ -98,18 +100,18 @@ def test_another_process_gives_the_same_bytes(threads: str, hash_seed: str) -> N
 
 @pytest.mark.parametrize(("one", "other"), list(combinations(STYLES, 2)))
 def test_styles_differ(one: str, other: str) -> None:
-    """No two styles look alike: in the fabric, and in the colours even from afar."""
+    """Any two styles differ in their pixels, and in their colours at 12 px."""
     assert distance(decoded(drawn(one)), decoded(drawn(other))) > 15
-    assert distance(_from_afar(drawn(one)), _from_afar(drawn(other))) > 12
+    assert distance(_at_12_px(drawn(one)), _at_12_px(drawn(other))) > 12
 
 
-def _from_afar(picture: bytes) -> Pixels:
+def _at_12_px(picture: bytes) -> Pixels:
     return np.asarray(pyvips.Image.thumbnail_buffer(picture, 12).numpy())
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_a_picture_is_not_the_photo(style: str) -> None:
-    """The photo is transformed, not framed: it differs from the photo all over, and its middle is fabric."""
+    """The whole picture differs from the photo, and its middle has the fine detail of fabric."""
     felt = decoded(drawn(style))
     photo = np.asarray(pyvips.Image.thumbnail_buffer(TEDDY, 256).numpy())
 
@@ -124,12 +126,12 @@ def _middle(pixels: Pixels) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 @pytest.mark.parametrize("style", STYLES)
 def test_a_picture_keeps_the_composition(style: str) -> None:
-    """What is light and dark stays where it was, but for the head that chibi enlarges."""
+    """Light and dark areas stay where they are in the photo, apart from the head that chibi enlarges."""
     assert correlation(composition(drawn(style)), composition(TEDDY)) > 0.7
 
 
-def test_a_style_of_ones_own_is_drawn_as_classic() -> None:
-    """Catalogs are configurable: a style without a recipe is made by that of the classic one."""
+def test_a_custom_style_is_drawn_like_classic() -> None:
+    """A style that only an operator's catalog has gets the same picture as the classic style."""
     assert render(TEDDY, "steampunk", 256) == drawn("classic")
 
 
@@ -147,8 +149,8 @@ def test_a_style_of_ones_own_is_drawn_as_classic() -> None:
     ],
 )
 @pytest.mark.parametrize("style", ["realistic", "chibi"])
-def test_tiny_and_long_photos(style: str, photo_size: tuple[int, int], expected: tuple[int, int]) -> None:
-    """No photo is too small or too long to be drawn."""
+def test_draws_tiny_and_very_long_photos(style: str, photo_size: tuple[int, int], expected: tuple[int, int]) -> None:
+    """Photos of any size and aspect ratio are drawn, with sides of at least 1 px."""
     width, height = photo_size
     photo = np.random.default_rng(5).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
@@ -156,32 +158,32 @@ def test_tiny_and_long_photos(style: str, photo_size: tuple[int, int], expected:
 
 
 @pytest.mark.parametrize("side_px", [1, 2, 5])
-def test_tiny_pictures(side_px: int) -> None:
-    """No picture is too small to be made."""
+def test_draws_tiny_pictures(side_px: int) -> None:
+    """Pictures of any size are drawn, down to 1 px."""
     assert max(size(render(TEDDY, "classic", side_px))) == side_px
 
 
-def test_a_photo_of_one_colour() -> None:
-    """Where there is nothing to cut, one piece of felt remains, with fabric on it."""
+def test_a_photo_of_one_colour_becomes_plain_felt() -> None:
+    """A photo without any contours becomes one piece of felt that still has the texture of fabric."""
     felt = decoded(render(encoded(np.full((60, 80, 3), 128, dtype=np.uint8)), "classic", 128))
 
     assert 2 < _middle(felt).std() < 20
 
 
-def test_a_grey_photo_is_drawn_like_the_same_in_colour() -> None:
-    """A photo with one band is the photo with three equal ones."""
+def test_a_photo_with_one_band_equals_one_with_three_equal_bands() -> None:
+    """A greyscale file gives the same picture as the same photo stored in RGB."""
     grey = teddy()[..., :1]
 
     assert render(encoded(grey), "classic", 128) == render(encoded(grey.repeat(3, axis=2)), "classic", 128)
 
 
-def test_what_is_transparent_becomes_backdrop() -> None:
-    """A cut-out subject lies on felt of the backdrop's colour, whatever its invisible pixels hold."""
+def test_transparent_pixels_get_the_colour_of_the_backdrop() -> None:
+    """The colour stored in transparent pixels has no effect; they are drawn in the colour of the backdrop."""
     opacity = np.zeros((180, 240, 1), dtype=np.uint8)
     opacity[40:140, 80:160] = 255
     black, white = np.zeros((180, 240, 3), dtype=np.uint8), np.full((180, 240, 3), 255, dtype=np.uint8)
     hidden_black, hidden_white = (
-        encoded(np.concatenate([np.where(opacity > 0, teddy(), ground), opacity], axis=-1)) for ground in (black, white)
+        encoded(np.concatenate([np.where(opacity > 0, teddy(), hidden), opacity], axis=-1)) for hidden in (black, white)
     )
 
     felt = render(hidden_black, "kawaii", 128)
@@ -190,8 +192,8 @@ def test_what_is_transparent_becomes_backdrop() -> None:
     assert decoded(felt)[10:40, 20:30].mean() > 150
 
 
-def test_a_photo_taken_sideways_is_upright() -> None:
-    """The orientation a camera noted is applied before anything is measured."""
+def test_a_rotated_photo_is_drawn_upright() -> None:
+    """The EXIF orientation is applied before the size is computed."""
     sideways = pyvips.Image.new_from_buffer(TEDDY, "").rot270().copy()
     sideways.set_type(pyvips.GValue.gint_type, "orientation", 6)
 
@@ -203,8 +205,8 @@ def test_a_photo_taken_sideways_is_upright() -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
 @pytest.mark.parametrize("kept", [0.5, 0.98])
-def test_a_file_cut_short(suffix: str, kept: float) -> None:
-    """Half a photo is not drawn as if it were whole."""
+def test_refuses_a_truncated_file(suffix: str, kept: float) -> None:
+    """A file without its last bytes raises `UnreadablePhoto`."""
     photo = encoded(teddy(), suffix)
 
     with pytest.raises(UnreadablePhoto):
@@ -212,7 +214,7 @@ def test_a_file_cut_short(suffix: str, kept: float) -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"", b"no photo", bytes(1000)], ids=["empty", "text", "zeros"])
-def test_no_photo(garbage: bytes) -> None:
-    """What is no picture is refused."""
+def test_refuses_bytes_that_are_no_image(garbage: bytes) -> None:
+    """Bytes in no image format raise `UnreadablePhoto`."""
     with pytest.raises(UnreadablePhoto):
         render(garbage, "classic", 64)

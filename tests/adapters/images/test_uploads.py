@@ -1,4 +1,4 @@
-"""What becomes of uploads on their whole way through the use case, with real photos and files that are none."""
+"""Tests of uploads through the whole use case, with the real codec."""
 
 from collections.abc import AsyncIterator
 
@@ -28,24 +28,24 @@ LIMITS = Limits(max_upload_bytes=200_000)
 
 
 class EchoModel(ImageModel):
-    """Returns the photo it is sent, and keeps it."""
+    """Image model that returns the photo it receives, and records it."""
 
     def __init__(self) -> None:
-        self.seen: list[bytes] = []
+        self.received: list[bytes] = []
 
     async def capabilities(self) -> Capabilities:
-        """It is no artist."""
+        """Return a model with pictures of up to 2048 px."""
         return Capabilities(name="test/echo", title="Echo", largest_side_px=2048)
 
     async def generate(self, request: ModelRequest) -> ModelResult:
-        """The photo."""
+        """Return the photo unchanged."""
         photo = b"".join([chunk async for chunk in request.open_photo()])
-        self.seen.append(photo)
+        self.received.append(photo)
         return ModelResult(data=photo, media_type=request.photo_media_type, facts=ModelFacts())
 
 
-class Desk:
-    """The use cases on the real codec, and the stores behind them."""
+class Service:
+    """The use cases with the real codec, in-memory stores and the echo model."""
 
     def __init__(self) -> None:
         self.store, self.blobs, self.model = MemoryStore(), MemoryBlobStore(), EchoModel()
@@ -64,25 +64,25 @@ class Desk:
         )
 
     async def generate(self, photo: bytes) -> Generation:
-        """Make a plushie in the least quality."""
+        """Generate a picture for Ann in the smallest quality."""
         return await self.use_case.generate("ann", photo, style="kawaii", quality="standard")
 
-    async def books(self) -> tuple[int, list[int], int]:
-        """The balance, what has moved, and how many generations there are."""
+    async def ledger_state(self) -> tuple[int, list[int], int]:
+        """Return Ann's balance, the amounts of her ledger entries, and the number of her unfinished generations."""
         statement = await self.credits.statement("ann")
         async with self.store.begin() as tx:
-            generations = await tx.generations.count_unfinished("ann")
+            unfinished = await tx.generations.count_unfinished("ann")
         balance = (await self.credits.ensure_subscription("ann")).balance
-        return balance, [entry.amount for entry in statement.items], generations
+        return balance, [entry.amount for entry in statement.items], unfinished
 
 
 @pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
-    """A desk at which Ann has her free credits."""
-    desk = Desk()
-    await desk.credits.ensure_subscription("ann")
-    yield desk
-    await desk.use_case.wait_for_cleanup()
+async def service() -> AsyncIterator[Service]:
+    """Return a service in which Ann has her free credits."""
+    service = Service()
+    await service.credits.ensure_subscription("ann")
+    yield service
+    await service.use_case.wait_for_cleanup()
 
 
 BAD_UPLOADS: dict[str, tuple[Reason, bytes]] = {
@@ -108,38 +108,38 @@ BAD_UPLOADS: dict[str, tuple[Reason, bytes]] = {
 
 
 @pytest.mark.parametrize(("reason", "upload"), BAD_UPLOADS.values(), ids=BAD_UPLOADS)
-async def test_bad_input_costs_nothing_and_says_what_is_wrong(desk: Desk, reason: Reason, upload: bytes) -> None:
-    """The reason fits, no credit has moved, no byte is stored, and the model has not been asked."""
-    before = await desk.books()
+async def test_bad_input_costs_nothing_and_says_what_is_wrong(service: Service, reason: Reason, upload: bytes) -> None:
+    """The error has the expected reason, no credit moves, no byte is stored, and the model is not called."""
+    before = await service.ledger_state()
 
     with pytest.raises(InvalidInput) as refused:
-        await desk.generate(upload)
+        await service.generate(upload)
 
     assert refused.value.reason is reason
-    assert await desk.books() == before
-    assert desk.blobs.blobs == {}
-    assert desk.model.seen == []
+    assert await service.ledger_state() == before
+    assert service.blobs.blobs == {}
+    assert service.model.received == []
 
 
-async def test_a_good_photo_does_move_a_credit(desk: Desk) -> None:
-    """The same look at the books sees the price of a picture."""
-    before = await desk.books()
+async def test_a_valid_photo_costs_a_credit(service: Service) -> None:
+    """A generation from a valid photo takes one credit and stores three files."""
+    before = await service.ledger_state()
 
-    await desk.generate(photos.jpeg())
+    await service.generate(photos.jpeg())
 
     assert before == (3, [3], 0)
-    assert await desk.books() == (2, [-1, 3], 0)
-    assert len(desk.blobs.blobs) == 3
+    assert await service.ledger_state() == (2, [-1, 3], 0)
+    assert len(service.blobs.blobs) == 3
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-async def test_phone_photos_are_upright_and_clean_everywhere(desk: Desk, orientation: int) -> None:
-    """The stored original, what the model sees, the picture and the thumbnail are upright and without metadata."""
-    generation = await desk.generate(photos.phone_jpeg(orientation, width=60, height=40))
+async def test_phone_photos_are_upright_and_without_metadata_everywhere(service: Service, orientation: int) -> None:
+    """Every stored file, and the photo that the model receives, is upright and without metadata."""
+    generation = await service.generate(photos.phone_jpeg(orientation, width=60, height=40))
 
-    written = {key.rpartition("/")[2]: data for key, (data, _) in desk.blobs.blobs.items()}
+    written = {key.rpartition("/")[2]: data for key, (data, _) in service.blobs.blobs.items()}
     assert set(written) == {"original", "generated", "thumbnail"}
-    for data in (*written.values(), *desk.model.seen):
+    for data in (*written.values(), *service.model.received):
         image = pyvips.Image.new_from_buffer(data, "")
         assert (image.width, image.height) == (60, 40)
         assert photos.alike(photos.corners(data))

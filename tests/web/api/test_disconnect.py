@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 import stamina
-from tests.web.cli.test_serve import jpeg
 
 from tests.browser.server import serve
+from tests.web.cli.test_serve import jpeg
 
 PATIENCE_S = 120.0
 

@@ -1,6 +1,7 @@
 """Request headers: `Prefer`."""
 
 import pytest
+
 from plushify_web.api.headers import parse_prefer
 
 
