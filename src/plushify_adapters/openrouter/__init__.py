@@ -1,20 +1,20 @@
-"""The image models of OpenRouter, by either of its two protocols.
+"""Image models of OpenRouter, over its chat API or its images API.
 
 generate
-├── _request    what is asked, as a body that is streamed
-├── _exchange   over the wire, within limits
-├── _answer     what the bytes say
-├── _fetch      a picture that comes as an address
-├── _verdicts   which failure an answer is
-├── _failures   what each failure means: the tables
-└── _progress   what is known of the bill at every moment, and whether to try again
-capabilities, check
-├── _catalogue  what OpenRouter says of the model, the key and the account
-└── _profiles   what is known of models without asking
+├── _request         request body, streamed
+├── _http            error translation, size limit, Retry-After
+├── _answer          decoder of response bodies
+├── _fetch           download of a picture that is returned as a URL
+├── _classification  failure for an answer without a picture
+├── _failures        tables: what each failure means
+├── _call_state      attempts made so far, and whether the current one is billed
+└── _retry           decision to retry a failed attempt
+capabilities, self_check
+├── _models_api      what OpenRouter reports about the model and the key
+└── _profiles        built-in model profiles, for when OpenRouter cannot be reached
 """
 
-from ._catalogue import Finding, Level
-from ._model import OpenRouterModel
-from ._options import Api, OpenRouterOptions
+from plushify_adapters.openrouter._model import OpenRouterModel
+from plushify_adapters.openrouter._options import Api, OpenRouterOptions
 
-__all__ = ["Api", "Finding", "Level", "OpenRouterModel", "OpenRouterOptions"]
+__all__ = ["Api", "OpenRouterModel", "OpenRouterOptions"]

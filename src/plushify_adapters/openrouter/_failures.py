@@ -1,10 +1,10 @@
-"""What each failure means: for the user, for the bill, and for a second attempt. All of it stands in these tables.
+"""Tables of failures: the reason shown to the user, the billing, and whether to retry.
 
 Sources: https://openrouter.ai/docs/api-reference/errors for statuses and error types, and
 https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse#FinishReason
 for Gemini's finish reasons.
 
-A second attempt is made only after a failure that is known not to be billed.
+A failure is retried only if it is known not to be billed.
 """
 
 from enum import Enum, auto
@@ -17,32 +17,41 @@ from plushify_core.ports import ModelError
 
 
 class Retry(Enum):
-    """Whether the adapter itself tries again."""
+    """How often the adapter retries a failure on its own."""
 
     NEVER = auto()
     ONCE = auto()
-    WHILE_TIME = auto()
+    UNTIL_DEADLINE = auto()
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What a failure means.
+class FailureKind(msgspec.Struct, frozen=True):
+    """A kind of failure and its consequences.
 
-    `retryable` is for the user: the same photo may succeed later. `loud`: the operator has to act.
+    `retryable` tells the user that the same photo may succeed later; `retry` says what the adapter does on its own.
+    `needs_operator` logs the failure as an error.
     """
 
     reason: Reason
     retryable: bool
     retry: Retry = Retry.NEVER
     billing: Billing = Billing.NOT_BILLED
-    loud: bool = False
+    needs_operator: bool = False
 
 
 class CallFailed(ModelError):
-    """A `ModelError` that also knows whether to try again, and after how many seconds at the earliest."""
+    """A `ModelError` with its retry rule and, if the response names one, the shortest pause before a retry.
+
+    Args:
+        kind: Kind of the failure.
+        detail: Sentence for the log.
+        billing: Billing, if it differs from the kind's.
+        facts: Facts from the answer.
+        retry_after_s: Shortest pause before a retry, in seconds.
+    """
 
     def __init__(
         self,
-        verdict: Verdict,
+        kind: FailureKind,
         detail: str,
         *,
         billing: Billing | None = None,
@@ -50,32 +59,32 @@ class CallFailed(ModelError):
         retry_after_s: float | None = None,
     ) -> None:
         super().__init__(
-            verdict.reason,
+            kind.reason,
             detail,
-            retryable=verdict.retryable,
-            billing=billing or verdict.billing,
+            retryable=kind.retryable,
+            billing=billing or kind.billing,
             facts=facts,
         )
-        self.retry = verdict.retry if self.billing is Billing.NOT_BILLED else Retry.NEVER
+        self.retry = kind.retry if self.billing is Billing.NOT_BILLED else Retry.NEVER
         self.retry_after_s = retry_after_s
-        self.loud = verdict.loud
+        self.needs_operator = kind.needs_operator
 
 
-POLICY = Verdict(Reason.CONTENT_POLICY, retryable=False)
-PHOTO_REFUSED = Verdict(Reason.MODEL_REFUSED_INPUT, retryable=False)
-OUR_MISTAKE = Verdict(Reason.INTERNAL, retryable=False, loud=True)
-OUR_ACCOUNT = Verdict(Reason.MODEL_UNAVAILABLE, retryable=True, loud=True)
-MODEL_GONE = Verdict(Reason.MODEL_UNAVAILABLE, retryable=True, loud=True)
-BUSY = Verdict(Reason.MODEL_UNAVAILABLE, retryable=True, retry=Retry.WHILE_TIME)
-BROKEN = Verdict(Reason.MODEL_UNAVAILABLE, retryable=True, retry=Retry.ONCE)
-TIMED_OUT = Verdict(Reason.TIMEOUT, retryable=True, billing=Billing.UNKNOWN)
-UNREACHABLE = Verdict(Reason.MODEL_UNAVAILABLE, retryable=True, retry=Retry.WHILE_TIME)
-LOST = Verdict(Reason.MODEL_UNAVAILABLE, retryable=True, billing=Billing.UNKNOWN)
-NO_PICTURE = Verdict(Reason.NO_PICTURE, retryable=True, retry=Retry.ONCE)
-NO_PICTURE_EVER = Verdict(Reason.NO_PICTURE, retryable=True)
-UNREADABLE = Verdict(Reason.NO_PICTURE, retryable=True, billing=Billing.UNKNOWN)
+POLICY = FailureKind(Reason.CONTENT_POLICY, retryable=False)
+PHOTO_REFUSED = FailureKind(Reason.MODEL_REFUSED_INPUT, retryable=False)
+OUR_MISTAKE = FailureKind(Reason.INTERNAL, retryable=False, needs_operator=True)
+OUR_ACCOUNT = FailureKind(Reason.MODEL_UNAVAILABLE, retryable=True, needs_operator=True)
+MODEL_GONE = FailureKind(Reason.MODEL_UNAVAILABLE, retryable=True, needs_operator=True)
+BUSY = FailureKind(Reason.MODEL_UNAVAILABLE, retryable=True, retry=Retry.UNTIL_DEADLINE)
+UPSTREAM_ERROR = FailureKind(Reason.MODEL_UNAVAILABLE, retryable=True, retry=Retry.ONCE)
+TIMED_OUT = FailureKind(Reason.TIMEOUT, retryable=True, billing=Billing.UNKNOWN)
+UNREACHABLE = FailureKind(Reason.MODEL_UNAVAILABLE, retryable=True, retry=Retry.UNTIL_DEADLINE)
+OUTCOME_UNKNOWN = FailureKind(Reason.MODEL_UNAVAILABLE, retryable=True, billing=Billing.UNKNOWN)
+NO_PICTURE = FailureKind(Reason.NO_PICTURE, retryable=True, retry=Retry.ONCE)
+NO_PICTURE_FINAL = FailureKind(Reason.NO_PICTURE, retryable=True)
+UNREADABLE = FailureKind(Reason.NO_PICTURE, retryable=True, billing=Billing.UNKNOWN)
 
-BY_ERROR_TYPE: dict[str, Verdict] = {
+BY_ERROR_TYPE: dict[str, FailureKind] = {
     "content_policy_violation": POLICY,
     "refusal": POLICY,
     "invalid_image": PHOTO_REFUSED,
@@ -101,10 +110,10 @@ BY_ERROR_TYPE: dict[str, Verdict] = {
     "rate_limit_exceeded": BUSY,
     "provider_overloaded": BUSY,
     "provider_unavailable": BUSY,
-    "server": BROKEN,
+    "server": UPSTREAM_ERROR,
 }
 
-BY_STATUS: dict[int, Verdict] = {
+BY_STATUS: dict[int, FailureKind] = {
     400: OUR_MISTAKE,
     401: OUR_ACCOUNT,
     402: OUR_ACCOUNT,
@@ -114,17 +123,17 @@ BY_STATUS: dict[int, Verdict] = {
     413: OUR_MISTAKE,
     422: OUR_MISTAKE,
     429: BUSY,
-    500: BROKEN,
-    502: BROKEN,
+    500: UPSTREAM_ERROR,
+    502: UPSTREAM_ERROR,
     503: BUSY,
     504: TIMED_OUT,
     524: TIMED_OUT,
     529: BUSY,
 }
 _OTHER_4XX = OUR_MISTAKE
-_OTHER_5XX = LOST
+_OTHER_5XX = OUTCOME_UNKNOWN
 
-BY_FINISH_REASON: dict[str, Verdict] = {
+BY_FINISH_REASON: dict[str, FailureKind] = {
     "SAFETY": POLICY,
     "PROHIBITED_CONTENT": POLICY,
     "RECITATION": POLICY,
@@ -134,16 +143,19 @@ BY_FINISH_REASON: dict[str, Verdict] = {
     "NO_IMAGE": NO_PICTURE,
     "OTHER": NO_PICTURE,
     "STOP": NO_PICTURE,
-    "MAX_TOKENS": NO_PICTURE_EVER,
-    "LANGUAGE": NO_PICTURE_EVER,
-    "LENGTH": NO_PICTURE_EVER,
+    "MAX_TOKENS": NO_PICTURE_FINAL,
+    "LANGUAGE": NO_PICTURE_FINAL,
+    "LENGTH": NO_PICTURE_FINAL,
 }
 _TRANSIENT_LIMIT = "openrouter_in_flight_budget"
-_MODERATION_FACTS = {"reasons", "flagged_input"}
+_MODERATION_KEYS = {"reasons", "flagged_input"}
 
 
 class ProviderError(msgspec.Struct, frozen=True):
-    """OpenRouter's own words about a failure, as far as they could be read."""
+    """Error object of a response; fields that are missing or malformed have their defaults.
+
+    `keys` are the keys of its metadata that have a value.
+    """
 
     message: str = ""
     status: int | None = None
@@ -153,9 +165,9 @@ class ProviderError(msgspec.Struct, frozen=True):
     keys: frozenset[str] = frozenset()
 
 
-def verdict_of_error(error: ProviderError, status: int) -> Verdict:
-    """What an error means: moderation and transient limits first, then its type, then its status."""
-    if error.keys & _MODERATION_FACTS:
+def kind_of_error(error: ProviderError, status: int) -> FailureKind:
+    """Return the kind of an error by moderation and transient limits, then by error type, then by status."""
+    if error.keys & _MODERATION_KEYS:
         return POLICY
     if error.limit_source == _TRANSIENT_LIMIT:
         return BUSY
@@ -164,10 +176,10 @@ def verdict_of_error(error: ProviderError, status: int) -> Verdict:
     return BY_STATUS.get(status, _OTHER_5XX if status >= 500 else _OTHER_4XX)
 
 
-def verdict_of_finish(native: str | None, finish: str | None) -> Verdict:
-    """What an answer without a picture means, by the reason it ended for; the provider's own reason goes first."""
+def kind_of_finish_reason(native: str | None, finish: str | None) -> FailureKind:
+    """Return the kind of an answer without a picture by its finish reasons; the provider's own has precedence."""
     for reason in (native, finish):
         known = BY_FINISH_REASON.get((reason or "").upper().removeprefix("IMAGE_"))
         if known is not None:
             return known
-    return NO_PICTURE_EVER
+    return NO_PICTURE_FINAL

@@ -1,4 +1,4 @@
-"""Fetching a picture that comes as an address: from public hosts only, and never more than allowed."""
+"""Download of a picture from a URL, limited in size and restricted to public hosts."""
 
 import asyncio
 import ipaddress
@@ -6,32 +6,35 @@ import socket
 
 import httpx
 
-from ._exchange import read_limited
-from ._failures import UNREADABLE, CallFailed
+from plushify_adapters.openrouter._failures import UNREADABLE, CallFailed
+from plushify_adapters.openrouter._http import read_limited
 
 _MAX_REDIRECTS = 3
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-async def fetch_picture(client: httpx.AsyncClient, address: str, *, max_bytes: int, private_hosts: bool) -> bytes:
-    """Fetches a picture by its address, from public hosts only.
+async def fetch_picture(client: httpx.AsyncClient, picture_url: str, *, max_bytes: int, private_hosts: bool) -> bytes:
+    """Return the bytes at a URL, and follow redirects under the same rules.
 
-    The host's name is resolved once and the connection is made to the address that was checked, so that a name
-    cannot be public when it is checked and private when it is used. Redirects are followed by the same rules.
+    The host name is resolved once and the connection is made to the checked IP address. That prevents DNS rebinding:
+    a name that resolves to a public address when it is checked and to a private one when it is used.
 
     Args:
-        private_hosts: take hosts that are not public too, and addresses without TLS.
+        client: HTTP client to use.
+        picture_url: URL of the picture, as returned by OpenRouter.
+        max_bytes: Largest picture that is accepted.
+        private_hosts: Whether to allow private hosts and plain HTTP.
 
     Raises:
-        CallFailed: it is not there, not public, or larger than `max_bytes`.
-        HTTP_ERRORS: the connection failed, or the address is none.
+        CallFailed: The picture is missing, on a host that is not allowed, or larger than `max_bytes`.
+        HTTP_ERRORS: The connection failed, or the URL is invalid.
     """
-    url = httpx.URL(address)
+    url = httpx.URL(picture_url)
     for _ in range(_MAX_REDIRECTS + 1):
         if url.scheme != "https" and not (private_hosts and url.scheme == "http"):
             raise CallFailed(UNREADABLE, f"the picture's address is not https: {url.scheme}")
         pinned = url.copy_with(host=await _resolve(url, private_hosts))
-        # Each host gets a connection of its own: one to the same address may have been made for another name.
+        # A pooled connection to the same IP address may belong to another host name, so none is reused.
         headers = {"Host": url.netloc.decode("ascii"), "Accept": "image/*", "Connection": "close"}
         extensions = {"sni_hostname": url.raw_host.decode("ascii")}
         request = client.build_request("GET", pinned, headers=headers, extensions=extensions)
@@ -49,7 +52,7 @@ async def fetch_picture(client: httpx.AsyncClient, address: str, *, max_bytes: i
 
 
 async def _resolve(url: httpx.URL, private_hosts: bool) -> str:
-    """An address of the URL's host, when all of them are public."""
+    """Return an IP address of the URL's host, if all of its addresses are allowed."""
     host, port = url.raw_host.decode("ascii"), url.port or 443
     if not 0 < port < 2**16:
         raise CallFailed(UNREADABLE, f"the picture's address has no port {port}")
@@ -64,12 +67,12 @@ async def _resolve(url: httpx.URL, private_hosts: bool) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is on the public internet, the IPv4 address that an IPv6 one may carry included."""
+    """Return whether an IP address is on the public internet; an IPv4 address embedded in IPv6 is checked instead."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        carried = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        embedded = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
         if ip in _NAT64:
-            carried = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if carried is not None:
-            return is_public(str(carried))
+            embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if embedded is not None:
+            return is_public(str(embedded))
     return ip.is_global and not ip.is_multicast

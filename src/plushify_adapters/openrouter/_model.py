@@ -1,4 +1,4 @@
-"""The image model: one picture per call, with the retries that cannot cost twice, inside one deadline."""
+"""The image model: one picture per call, with retries that cannot be billed twice, within one deadline."""
 
 import asyncio
 import logging
@@ -8,36 +8,37 @@ import httpx
 import msgspec
 import stamina
 
-from plushify_core.ports import Capabilities, ImageModel, ModelRequest, ModelResult
-
-from ._answer import Answer, read_answer, sniff
-from ._catalogue import Catalogue, Finding
-from ._exchange import HTTP_ERRORS, read_limited, retry_after_s, translated
-from ._failures import TIMED_OUT, UNREADABLE, CallFailed
-from ._fetch import fetch_picture
-from ._options import Api, OpenRouterOptions, check_header
-from ._progress import Progress, may_try_again
-from ._request import RequestBody, split_body
-from ._verdicts import billing_of, failure_of
+from plushify_adapters.openrouter._answer import Answer, read_answer, sniff_media_type
+from plushify_adapters.openrouter._call_state import CallState
+from plushify_adapters.openrouter._classification import billing_of, classify_failure
+from plushify_adapters.openrouter._failures import TIMED_OUT, UNREADABLE, CallFailed
+from plushify_adapters.openrouter._fetch import fetch_picture
+from plushify_adapters.openrouter._http import HTTP_ERRORS, read_limited, retry_after_s, translate_http_errors
+from plushify_adapters.openrouter._models_api import ModelsApi
+from plushify_adapters.openrouter._options import Api, OpenRouterOptions, check_header
+from plushify_adapters.openrouter._request import RequestBody, split_body
+from plushify_adapters.openrouter._retry import retry_within
+from plushify_core.ports import Capabilities, ImageModel, ModelRequest, ModelResult, Notice
 
 log = logging.getLogger(__name__)
 
 _PATHS = {Api.CHAT: "/chat/completions", Api.IMAGES: "/images"}
 _LARGE_ANSWER_BYTES = 256 * 1024
 _MAX_PAUSE_S = 8.0
-# The use case stops listening at the deadline. An end a little earlier still tells it what is known of the bill.
-_SHARE_OF_DEADLINE = 0.99
+# The use case stops waiting at its own timeout, so this one ends a little earlier to still report the billing.
+_TIMEOUT_FACTOR = 0.99
 
 
 class OpenRouterModel(ImageModel):
-    """Draws by a model of OpenRouter.
+    """An image model of OpenRouter.
 
     Args:
-        api_key: the key, `sk-or-…`.
-        client: the HTTP client to use, which stays its owner's to close; one of its own when left out.
+        api_key: Key of the OpenRouter account, `sk-or-…`.
+        options: Options; the defaults if omitted.
+        client: HTTP client to use, which the caller closes. If omitted, the model creates one of its own.
 
     Raises:
-        ValueError: the key cannot be one.
+        ValueError: The key is empty or not printable ASCII.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class OpenRouterModel(ImageModel):
         self._timeout = httpx.Timeout(None, connect=self._options.connect_timeout_s)
         self._own_client: httpx.AsyncClient | None = None
         if client is None:
-            # As many connections as there are calls: each waits for half a minute, and the use cases have the limits.
+            # No limit on connections: a call waits half a minute on one, and the use cases limit the calls.
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
             client = self._own_client = httpx.AsyncClient(limits=limits)
         self._client = client
@@ -59,51 +60,53 @@ class OpenRouterModel(ImageModel):
         }
         if self._options.app_url:
             self._headers["HTTP-Referer"] = self._options.app_url
-        self._catalogue = Catalogue(self._client, self._options, self._headers)
+        self._models_api = ModelsApi(self._client, self._options, self._headers)
 
     async def aclose(self) -> None:
-        """Close the connections of the client this model made itself."""
+        """Close the HTTP client, if the model created it."""
         if self._own_client is not None:
             await self._own_client.aclose()
 
     async def capabilities(self) -> Capabilities:
-        profile = await self._catalogue.profile()
+        profile = await self._models_api.profile()
         return Capabilities(
             name=self._options.model,
             title=profile.title,
             largest_side_px=self._options.largest_side_px or profile.largest_side_px,
         )
 
-    async def check(self) -> list[Finding]:
-        """What stands in the way of pictures, now or soon: the key, the credit on it, the model and its last day."""
-        return await self._catalogue.findings()
+    async def self_check(self) -> list[Notice]:
+        """Check the key, its remaining credit, and the model with its expiration date. Never fails."""
+        return await self._models_api.self_check()
 
     async def generate(self, request: ModelRequest) -> ModelResult:
-        progress = Progress(self._options.api)
+        state = CallState(api=self._options.api)
         try:
-            async with asyncio.timeout(request.timeout_s * _SHARE_OF_DEADLINE) as deadline:
-                return await self._with_retries(request, progress, deadline)
+            async with asyncio.timeout(request.timeout_s * _TIMEOUT_FACTOR) as deadline:
+                return await self._generate_with_retries(request, state, deadline)
         except CallFailed as failure:
-            failure.facts = progress.complete(failure.facts)
-            if failure.loud:
+            failure.facts = state.with_call_facts(failure.facts)
+            if failure.needs_operator:
                 log.error("OpenRouter needs attention: %s", failure.detail)
             raise
         except TimeoutError:
             if not deadline.expired():
-                raise  # the photo's own
+                raise  # raised while reading the photo
             raise CallFailed(
                 TIMED_OUT,
                 f"no answer within {request.timeout_s} s",
-                billing=progress.billing,
-                facts=progress.complete(progress.facts),
+                billing=state.billing,
+                facts=state.with_call_facts(state.facts),
             ) from None
 
-    async def _with_retries(self, request: ModelRequest, progress: Progress, deadline: asyncio.Timeout) -> ModelResult:
-        profile = await self._catalogue.profile()
+    async def _generate_with_retries(
+        self, request: ModelRequest, state: CallState, deadline: asyncio.Timeout
+    ) -> ModelResult:
+        profile = await self._models_api.profile()
         head, tail = split_body(request, self._options, profile)
         first_pause_s = self._options.first_pause_s
         async for attempt in stamina.retry_context(
-            on=may_try_again(progress, deadline, first_pause_s),
+            on=retry_within(deadline, state, first_pause_s),
             attempts=self._options.max_attempts,
             timeout=None,
             wait_initial=first_pause_s,
@@ -111,29 +114,32 @@ class OpenRouterModel(ImageModel):
             wait_max=_MAX_PAUSE_S,
         ):
             with attempt:
-                progress.attempt_begins(attempt.num, RequestBody(request, head, tail))
-                return await self._attempt(progress)
+                body = RequestBody(request=request, head=head, tail=tail)
+                state.begin_attempt(attempt.num, body)
+                return await self._attempt(body, state)
         raise AssertionError("the retries end with a picture or a failure")
 
-    async def _attempt(self, progress: Progress) -> ModelResult:
-        status, pause_s, answer = await self._exchange(progress)
-        if not 200 <= status < 300 or (answer.picture is None and answer.address is None):
-            raise progress.failed(failure_of(answer, status, self._options.api, pause_s))
-        progress.learn(billing_of(answer), answer.facts)
+    async def _attempt(self, body: RequestBody, state: CallState) -> ModelResult:
+        status, pause_s, answer = await self._post(body, state)
+        if not 200 <= status < 300 or (answer.picture is None and answer.picture_url is None):
+            raise state.record_failure(classify_failure(answer, status, self._options.api, pause_s))
+        state.record(billing_of(answer), answer.facts)
         picture, media_type = answer.picture, answer.media_type
         if picture is None:
             picture, media_type = await self._fetch(answer)
         assert media_type is not None
-        facts = progress.complete(answer.facts)
+        facts = state.with_call_facts(answer.facts)
         if facts.model is None and not self._options.fallback_models:
             facts = msgspec.structs.replace(facts, model=self._options.model)
         return ModelResult(data=picture, media_type=media_type, facts=facts)
 
-    async def _exchange(self, progress: Progress) -> tuple[int, float | None, Answer]:
-        """One request and its answer. Nothing of the photo is held while the answer is waited for."""
-        body = progress.body
+    async def _post(self, body: RequestBody, state: CallState) -> tuple[int, float | None, Answer]:
+        """Send one request, and return the status, the `Retry-After` delay in seconds and the decoded answer.
+
+        No part of the photo is in memory while the response is awaited.
+        """
         async with aclosing(body.stream()) as stream:
-            with translated(body):
+            with translate_http_errors(body):
                 request = self._client.build_request(
                     "POST",
                     self._options.base_url.rstrip("/") + _PATHS[self._options.api],
@@ -144,7 +150,7 @@ class OpenRouterModel(ImageModel):
                 )
                 response = await self._client.send(request, stream=True, follow_redirects=False)
                 try:
-                    progress.answer_begins(response)
+                    state.begin_response(response)
                     raw = await read_limited(response, self._options.max_answer_bytes)
                 finally:
                     await response.aclose()
@@ -155,13 +161,13 @@ class OpenRouterModel(ImageModel):
         return response.status_code, retry_after_s(response), answer
 
     async def _fetch(self, answer: Answer) -> tuple[bytes, str]:
-        """The picture of an answer that gives its address. It is paid for, whether it can be fetched or not."""
-        assert answer.address is not None
+        """Return the picture at the URL in an answer, and its media type. It is billed even if the download fails."""
+        assert answer.picture_url is not None
         billing, facts = billing_of(answer), answer.facts
         try:
             picture = await fetch_picture(
                 self._client,
-                answer.address,
+                answer.picture_url,
                 max_bytes=self._options.max_answer_bytes,
                 private_hosts=self._options.private_image_hosts,
             )
@@ -170,6 +176,6 @@ class OpenRouterModel(ImageModel):
         except HTTP_ERRORS as error:
             detail = f"the picture cannot be fetched: {type(error).__name__} {error}"
             raise CallFailed(UNREADABLE, detail, billing=billing, facts=facts) from error
-        if (media_type := sniff(picture)) is None:
+        if (media_type := sniff_media_type(picture)) is None:
             raise CallFailed(UNREADABLE, "the picture's address has no picture", billing=billing, facts=facts)
         return picture, media_type

@@ -1,4 +1,4 @@
-"""Everything about OpenRouter that can be chosen, with a default for each choice but the key."""
+"""Options of the adapter."""
 
 from enum import StrEnum
 from typing import Literal
@@ -8,10 +8,10 @@ import msgspec
 
 
 class Api(StrEnum):
-    """OpenRouter's two ways to a picture.
+    """The API of OpenRouter that generates a picture.
 
-    `CHAT` offers fallback models and privacy preferences per request; a call that is given up is billed
-    nonetheless. `IMAGES` has neither, and bills no call that failed or was given up.
+    `CHAT` has fallback models and privacy preferences per request, but bills a call that the client abandons.
+    `IMAGES` has neither, and does not bill calls that fail or are abandoned.
     """
 
     CHAT = "chat"
@@ -19,26 +19,27 @@ class Api(StrEnum):
 
 
 class OpenRouterOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to use OpenRouter.
+    """Options of `OpenRouterModel`.
 
     Args:
-        base_url: where the API is; another one serves proxies and emulators.
-        api: which protocol to speak.
-        model: the id of the model that draws.
-        fallback_models: models to use in its place when it is down, in order (chat only).
-        data_collection: `deny` leaves out providers that may keep or train on the photo; None takes the account's
-            preference (chat only).
-        zero_data_retention: use only providers that retain nothing (chat only).
-        app_url, app_title: who calls, for OpenRouter's public statistics.
-        largest_side_px: the longest side the model really draws, in place of what its catalogue says.
-        max_answer_bytes: an answer, or a picture fetched by its address, that is larger is given up.
-        max_attempts: how often one picture is asked for at most, the first attempt included.
-        first_pause_s: the pause before a second attempt where OpenRouter asks for none; it doubles with each.
-        connect_timeout_s: how long a connection may take to be made, in seconds.
-        catalogue_timeout_s: how long a question about a model or the account may take, in seconds.
-        catalogue_ttl_s: for how long what the catalogue said of a model is believed, in seconds.
-        private_image_hosts: also fetch pictures from hosts that are not public, and without TLS: for a gateway
-            inside one's own network.
+        base_url: Base URL of the API; change it for a proxy or an emulator.
+        api: API that generates the picture.
+        model: Id of the image model.
+        fallback_models: Ids of the models to try in order if the first one is down (chat only).
+        data_collection: `deny` excludes providers that may store the photo or train on it; None applies the
+            account's preference (chat only).
+        zero_data_retention: Whether to use only providers that retain no data (chat only).
+        app_url: URL of this application, for OpenRouter's public statistics.
+        app_title: Name of this application, for OpenRouter's public statistics.
+        largest_side_px: Longest side that the model can draw, in pixels; overrides the models API.
+        max_answer_bytes: Largest response body, or picture fetched from a URL, that is accepted.
+        max_attempts: Maximum number of calls for one picture, the first one included.
+        first_pause_s: Pause before the first retry in seconds, if the response names none; doubled for each attempt.
+        connect_timeout_s: Timeout for connecting, in seconds.
+        models_api_timeout_s: Timeout of a request for details of the model or the key, in seconds.
+        models_api_ttl_s: Time for which details of the model are cached, in seconds.
+        private_image_hosts: Whether to fetch pictures also from private hosts and over plain HTTP. Meant for a
+            gateway in one's own network.
     """
 
     base_url: str = "https://openrouter.ai/api/v1"
@@ -54,8 +55,8 @@ class OpenRouterOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int = 4
     first_pause_s: float = 0.5
     connect_timeout_s: float = 10.0
-    catalogue_timeout_s: float = 5.0
-    catalogue_ttl_s: float = 3600.0
+    models_api_timeout_s: float = 5.0
+    models_api_ttl_s: float = 3600.0
     private_image_hosts: bool = False
 
     def __post_init__(self) -> None:
@@ -74,10 +75,10 @@ class OpenRouterOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_header(name: str, value: str) -> None:
-    """Refuse what cannot stand in an HTTP header or address.
+    """Reject a value that is not allowed in an HTTP header or a URL.
 
     Raises:
-        ValueError: it is empty or has characters other than printable ASCII; the value, maybe a secret, is not told.
+        ValueError: The value is empty or not printable ASCII. The message omits the value, which may be a secret.
     """
     if not (value and value.isascii() and value.isprintable()):
         raise ValueError(f"{name} must be printable ASCII text, and not empty")

@@ -1,36 +1,36 @@
-"""The request for a picture: what it says, and how it leaves without the photo ever being held in memory."""
+"""Request body, streamed so that the photo is never in memory as a whole."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import pybase64
 
+from plushify_adapters.openrouter._failures import OUR_MISTAKE, CallFailed
+from plushify_adapters.openrouter._options import Api, OpenRouterOptions
+from plushify_adapters.openrouter._profiles import ModelProfile
 from plushify_core.ports import ModelRequest
 
-from ._failures import OUR_MISTAKE, CallFailed
-from ._options import Api, OpenRouterOptions
-from ._profiles import ModelProfile
-
-# What Gemini's image models draw. Source: https://openrouter.ai/docs/guides/overview/multimodal/image-generation
+# Aspect ratios of Gemini's image models. Source: https://openrouter.ai/docs/guides/overview/multimodal/image-generation
 ASPECT_RATIOS = {
     name: int(name.partition(":")[0]) / int(name.partition(":")[2])
     for name in ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 }
-_PHOTO = "the photo stands here"
+_PHOTO_PLACEHOLDER = "base64 of the photo"
 
 
 def nearest_aspect_ratio(width: int, height: int) -> str:
-    """The aspect ratio that distorts or crops a picture of these sides least: the nearest by quotient."""
-    own = width / height
-    return min(ASPECT_RATIOS, key=lambda name: max(ASPECT_RATIOS[name] / own, own / ASPECT_RATIOS[name]))
+    """Return the supported aspect ratio nearest to that of a picture, by quotient: it crops or distorts least."""
+    ratio = width / height
+    return min(ASPECT_RATIOS, key=lambda name: max(ASPECT_RATIOS[name] / ratio, ratio / ASPECT_RATIOS[name]))
 
 
 def split_body(request: ModelRequest, options: OpenRouterOptions, profile: ModelProfile) -> tuple[bytes, bytes]:
-    """The JSON of the request in two parts: what stands before the base64 of the photo, and what stands after it."""
-    make = _chat_body if options.api is Api.CHAT else _images_body
-    body = msgspec.json.encode(make(request, options, profile))
-    head, _, tail = body.rpartition(_PHOTO.encode())
+    """Return the JSON of the request in two parts: before and after the base64 of the photo."""
+    build = _chat_body if options.api is Api.CHAT else _images_body
+    body = msgspec.json.encode(build(request, options, profile))
+    head, _, tail = body.rpartition(_PHOTO_PLACEHOLDER.encode())
     return head, tail
 
 
@@ -72,50 +72,53 @@ def _images_body(request: ModelRequest, options: OpenRouterOptions, profile: Mod
 
 
 def _photo_part(request: ModelRequest) -> dict[str, Any]:
-    return {"type": "image_url", "image_url": {"url": f"data:{request.photo_media_type};base64,{_PHOTO}"}}
+    return {"type": "image_url", "image_url": {"url": f"data:{request.photo_media_type};base64,{_PHOTO_PLACEHOLDER}"}}
 
 
+@dataclass(kw_only=True, eq=False)
 class RequestBody:
-    """A body on its way out. It is read once; each attempt needs a new one.
+    """The request body of one attempt. It can be streamed once.
 
     Attributes:
-        complete: whether all of it may have left. While it has not, nothing can have been billed.
-        photo_error: what reading the photo raised, so that it can be told from errors of the connection.
+        request: Request with the photo.
+        head: JSON before the base64 of the photo.
+        tail: JSON after it.
+        complete: Whether the last bytes were handed to the HTTP client. Until then, the call is not billed.
+        photo_error: Exception of reading the photo, kept to distinguish it from errors of the connection.
     """
 
-    def __init__(self, request: ModelRequest, head: bytes, tail: bytes) -> None:
-        self.complete = False
-        self.photo_error: Exception | None = None
-        self._request = request
-        self._head = head
-        self._tail = tail
+    request: ModelRequest
+    head: bytes
+    tail: bytes
+    complete: bool = field(default=False, init=False)
+    photo_error: Exception | None = field(default=None, init=False)
 
     @property
     def size_bytes(self) -> int:
-        """The Content-Length: base64 makes 4 characters of every 3 bytes begun."""
-        return len(self._head) + (self._request.photo_size_bytes + 2) // 3 * 4 + len(self._tail)
+        """Value of Content-Length; base64 has 4 characters for each started group of 3 bytes."""
+        return len(self.head) + (self.request.photo_size_bytes + 2) // 3 * 4 + len(self.tail)
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
-        """The bytes, base64 made on the way out.
+        """Yield the body in chunks, and encode each chunk of the photo as it is read.
 
         Raises:
-            CallFailed: the photo is not as long as was announced.
+            CallFailed: The photo has another length than announced.
         """
-        yield self._head
+        yield self.head
         size, rest = 0, b""
         try:
-            async for chunk in self._request.open_photo():
+            async for chunk in self.request.open_photo():
                 size += len(chunk)
-                whole = rest + chunk if rest else chunk
-                even = len(whole) - len(whole) % 3
-                rest = whole[even:]
-                if even:
-                    yield pybase64.b64encode(memoryview(whole)[:even])
+                pending = rest + chunk if rest else chunk
+                encodable = len(pending) - len(pending) % 3
+                rest = pending[encodable:]
+                if encodable:
+                    yield pybase64.b64encode(memoryview(pending)[:encodable])
         except Exception as error:
             self.photo_error = error
             raise
-        if size != self._request.photo_size_bytes:
-            raise CallFailed(OUR_MISTAKE, f"the photo has {size} bytes in place of {self._request.photo_size_bytes}")
-        # Without the tail the JSON is not whole, and what is not whole is not served.
+        if size != self.request.photo_size_bytes:
+            raise CallFailed(OUR_MISTAKE, f"the photo has {size} bytes in place of {self.request.photo_size_bytes}")
+        # Set before the tail is sent: without the tail the JSON is incomplete, and OpenRouter rejects it unbilled.
         self.complete = True
-        yield pybase64.b64encode(rest) + self._tail
+        yield pybase64.b64encode(rest) + self.tail

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from plushify_adapters.images import VipsImageCodec
 from plushify_core.domain.errors import InvalidInput
+from plushify_core.ports import EncodedImage
 from tests.adapters import photos
 
 SAMPLES = [photos.secretive(kind) for kind in photos.PLAIN] + [photos.animated(kind) for kind in ("png", "webp", "gif")]

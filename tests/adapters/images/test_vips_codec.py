@@ -8,6 +8,7 @@ import pyvips
 
 from plushify_adapters.images import VipsImageCodec
 from plushify_core.domain.errors import InvalidInput, Reason
+from plushify_core.ports import EncodedImage
 from tests.adapters import photos
 
 pytestmark = pytest.mark.anyio

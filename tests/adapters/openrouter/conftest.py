@@ -1,4 +1,4 @@
-"""What the tests of the OpenRouter adapter share: the emulator, and a photo to send."""
+"""Fixtures of the OpenRouter adapter's tests: the emulator, models connected to it, and a photo."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -15,21 +15,21 @@ from tests.emulators.process import OpenRouterEmulator, openrouter_emulator
 
 @pytest.fixture(scope="session")
 def emulator_process() -> Iterator[OpenRouterEmulator]:
-    """One emulator for all tests of a session (with xdist, of a worker)."""
+    """One emulator for all tests of a session, or of a worker with xdist."""
     with openrouter_emulator() as emulator:
         yield emulator
 
 
 @pytest.fixture
 def emulator(emulator_process: OpenRouterEmulator) -> OpenRouterEmulator:
-    """The emulator, without a memory of other tests."""
+    """The emulator, reset."""
     emulator_process.reset()
     return emulator_process
 
 
 @pytest.fixture
 def model_on(emulator: OpenRouterEmulator) -> ModelOnEmulator:
-    """Models that make no pause between attempts, unless the answer asks for one."""
+    """Factory of models that pause between attempts only if the answer has a `Retry-After`."""
 
     @asynccontextmanager
     async def make(*, key: str = KEY, **options: Any) -> AsyncIterator[OpenRouterModel]:
@@ -45,5 +45,5 @@ def model_on(emulator: OpenRouterEmulator) -> ModelOnEmulator:
 
 @pytest.fixture(scope="session")
 def photo() -> EncodedImage:
-    """A photo in landscape format, 3:2."""
+    """A landscape photo, 3:2."""
     return EncodedImage(data=photos.jpeg(120, 80), media_type="image/jpeg", width=120, height=80)

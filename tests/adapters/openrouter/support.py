@@ -1,4 +1,4 @@
-"""What the tests of the OpenRouter adapter speak of: a key, a request, and a model on the emulator."""
+"""Test data for the OpenRouter adapter: a key, a prompt and a request."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -11,7 +11,7 @@ PROMPT = 'Make it a plushie, and call it "Ted". Return exactly one image.'
 
 
 ModelOnEmulator = Callable[..., AbstractAsyncContextManager[OpenRouterModel]]
-"""Makes a model that talks to the emulator, and closes it at the end; takes a `key` and all options by name."""
+"""Context manager for a model connected to the emulator. It takes a `key` and any option by name."""
 
 
 def request_for(
@@ -23,7 +23,7 @@ def request_for(
     width: int | None = None,
     height: int | None = None,
 ) -> ModelRequest:
-    """A request to draw a photo."""
+    """Return a request to draw a photo."""
     return ModelRequest(
         prompt=PROMPT,
         style="classic",
@@ -39,6 +39,6 @@ def request_for(
 
 
 async def in_chunks(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
-    """Bytes in chunks that are no multiple of 3."""
+    """Yield the data in chunks. The default size is not a multiple of 3, so that chunks end within a base64 group."""
     for start in range(0, len(data), size):
         yield data[start : start + size]

@@ -1,4 +1,4 @@
-"""The OpenRouter model keeps the contract of image models, in both protocols."""
+"""The OpenRouter model fulfils the contract of image models over both APIs."""
 
 import httpx
 import pytest
@@ -17,16 +17,16 @@ class TestOpenRouterModel(ImageModelConformance):
 
     @pytest.fixture
     def model(self, emulator: OpenRouterEmulator, api: Api) -> OpenRouterModel:
-        """The model, on an emulator, with a client that leaves no connection open."""
+        """A model connected to the emulator, with a client that keeps no connection open."""
         client = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
         return OpenRouterModel(KEY, OpenRouterOptions(base_url=emulator.base_url, api=api), client=client)
 
     @pytest.fixture
     def codec(self) -> VipsImageCodec:
-        """The codec that the application uses."""
+        """The codec of the application."""
         return VipsImageCodec()
 
     @pytest.fixture
     def photo(self, photo: EncodedImage) -> EncodedImage:
-        """The photo of these tests."""
+        """The photo of the OpenRouter tests."""
         return photo

@@ -1,4 +1,4 @@
-"""One deadline holds for everything: attempts, pauses, slow answers. When it is over, the bill is told as it stands."""
+"""One deadline covers attempts, pauses and slow answers, and its error reports what is known about the billing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from tests.emulators.process import OpenRouterEmulator
 
 pytestmark = pytest.mark.anyio
 
-SHORT_S = 1.0
+SHORT_TIMEOUT_S = 1.0
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ SHORT_S = 1.0
         (Api.IMAGES, "drip", Billing.UNKNOWN),
     ],
 )
-async def test_an_answer_that_does_not_come_in_time(
+async def test_reports_the_billing_of_a_call_that_times_out(
     api: Api,
     scenario: str,
     billing: Billing,
@@ -35,51 +35,51 @@ async def test_an_answer_that_does_not_come_in_time(
     model_on: ModelOnEmulator,
     photo: EncodedImage,
 ) -> None:
-    """A chat call that is given up may be billed; one of images only once its answer has begun."""
+    """A chat call that times out may be billed; an images call only after its answer has begun."""
     emulator.script([scenario])
 
     async with model_on(api=api) as model:
         await model.capabilities()
         with pytest.raises(ModelError) as raised:
-            await model.generate(request_for(photo, timeout_s=SHORT_S))
+            await model.generate(request_for(photo, timeout_s=SHORT_TIMEOUT_S))
 
     assert (raised.value.reason, raised.value.billing) == (Reason.TIMEOUT, billing)
     assert len(emulator.calls()) == 1
 
 
-async def test_the_generation_id_of_an_answer_that_began_is_kept(
+async def test_keeps_the_generation_id_of_an_incomplete_answer(
     emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """The header of an answer that does not end in time tells which call to look up."""
+    """If the answer does not end in time, the error has the call id from its headers."""
     emulator.script(["drip"])
 
     async with model_on() as model:
         await model.capabilities()
         with pytest.raises(ModelError) as raised:
-            await model.generate(request_for(photo, timeout_s=SHORT_S))
+            await model.generate(request_for(photo, timeout_s=SHORT_TIMEOUT_S))
 
     assert (raised.value.facts.provider_call_id or "").startswith("gen-")
 
 
-async def test_a_picture_whose_address_does_not_answer_in_time(
+async def test_keeps_the_cost_if_fetching_the_picture_times_out(
     emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """What the answer said of its cost is kept, though the picture it points to never comes."""
+    """If the URL in an answer does not respond in time, the error has the cost from the answer."""
     emulator.script([{"scenario": "image_address", "url": f"{emulator.origin}/silence"}])
 
     async with model_on(private_image_hosts=True) as model:
         await model.capabilities()
         with pytest.raises(ModelError) as raised:
-            await model.generate(request_for(photo, timeout_s=SHORT_S))
+            await model.generate(request_for(photo, timeout_s=SHORT_TIMEOUT_S))
 
     assert (raised.value.reason, raised.value.billing) == (Reason.TIMEOUT, Billing.BILLED)
     assert raised.value.facts.cost_nano_usd == 38_826_000
 
 
-async def test_a_pause_beyond_the_deadline_is_not_begun(
+async def test_does_not_wait_beyond_the_deadline(
     emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """When OpenRouter asks to wait for longer than there is time, the failure is told at once."""
+    """The call fails at once if `Retry-After` is longer than the remaining time."""
     emulator.script(["rate_limited_40s"])
 
     async with model_on() as model:
@@ -90,24 +90,24 @@ async def test_a_pause_beyond_the_deadline_is_not_begun(
     assert len(emulator.calls()) == 1
 
 
-async def test_a_photo_that_does_not_come_in_time(
+async def test_a_call_that_times_out_before_the_photo_is_read_is_not_billed(
     emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """While the photo is not whole, nothing is billed."""
+    """A call is not billed if the photo could not be read in time."""
 
-    async def endless() -> AsyncIterator[bytes]:
+    async def never_ending() -> AsyncIterator[bytes]:
         yield photo.data[:10]
         await asyncio.Event().wait()
 
     async with model_on() as model:
         with pytest.raises(ModelError) as raised:
-            await model.generate(request_for(photo, timeout_s=SHORT_S, open_photo=endless))
+            await model.generate(request_for(photo, timeout_s=SHORT_TIMEOUT_S, open_photo=never_ending))
 
     assert (raised.value.reason, raised.value.billing) == (Reason.TIMEOUT, Billing.NOT_BILLED)
 
 
-async def test_the_photos_own_timeout_is_not_ours(model_on: ModelOnEmulator, photo: EncodedImage) -> None:
-    """A TimeoutError of the blob store comes out as it was."""
+async def test_passes_on_a_timeout_of_the_blob_store(model_on: ModelOnEmulator, photo: EncodedImage) -> None:
+    """A TimeoutError from reading the photo is raised unchanged."""
     error = TimeoutError("the blob store")
 
     async def slow() -> AsyncIterator[bytes]:
@@ -121,8 +121,8 @@ async def test_the_photos_own_timeout_is_not_ours(model_on: ModelOnEmulator, pho
     assert raised.value is error
 
 
-async def test_the_photos_own_http_error_is_not_ours(model_on: ModelOnEmulator, photo: EncodedImage) -> None:
-    """An error of the same HTTP library from the blob store comes out as it was."""
+async def test_passes_on_an_http_error_of_the_blob_store(model_on: ModelOnEmulator, photo: EncodedImage) -> None:
+    """An httpx error from reading the photo is raised unchanged."""
     error = httpx.ReadError("the blob store")
 
     async def broken() -> AsyncIterator[bytes]:
@@ -136,8 +136,8 @@ async def test_the_photos_own_http_error_is_not_ours(model_on: ModelOnEmulator, 
     assert raised.value is error
 
 
-async def test_nobody_listens(photo: EncodedImage) -> None:
-    """A connection that cannot be made is tried again, and is never billed."""
+async def test_retries_a_refused_connection(photo: EncodedImage) -> None:
+    """A connection that cannot be made is retried, and is not billed."""
     options = OpenRouterOptions(base_url="http://127.0.0.1:9/api/v1", first_pause_s=0, max_attempts=3)
     model = OpenRouterModel(KEY, options)
 
@@ -149,8 +149,8 @@ async def test_nobody_listens(photo: EncodedImage) -> None:
     assert raised.value.facts.attempts == 3
 
 
-async def test_a_client_that_was_passed_in_stays_open(emulator: OpenRouterEmulator, photo: EncodedImage) -> None:
-    """The client's owner closes it, not the model."""
+async def test_leaves_the_callers_client_open(emulator: OpenRouterEmulator, photo: EncodedImage) -> None:
+    """The model does not close an HTTP client that it was given."""
     async with httpx.AsyncClient() as client:
         model = OpenRouterModel(KEY, OpenRouterOptions(base_url=emulator.base_url), client=client)
         await model.aclose()

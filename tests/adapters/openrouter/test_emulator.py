@@ -1,4 +1,4 @@
-"""The emulator refuses what OpenRouter or its models would not take, in OpenRouter's own shape."""
+"""The emulator rejects requests that OpenRouter or its models would reject, in OpenRouter's error format."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,31 +20,31 @@ TEXT = {"type": "text", "text": PROMPT}
 
 
 def picture(url: str) -> dict[str, Any]:
-    """A picture in a request."""
+    """Return the part of a request for a picture."""
     return {"type": "image_url", "image_url": {"url": url}}
 
 
 @pytest.fixture
 def client(emulator: OpenRouterEmulator) -> Iterator[httpx.Client]:
-    """A client with a key."""
+    """An HTTP client with a key."""
     with httpx.Client(base_url=emulator.base_url, headers={"Authorization": f"Bearer {KEY}"}) as client:
         yield client
 
 
 @pytest.fixture
 def url(photo: EncodedImage) -> str:
-    """A photo as a data URL."""
+    """The photo as a data URL."""
     return f"data:image/jpeg;base64,{pybase64.b64encode_as_string(photo.data)}"
 
 
 def chat(content: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
-    """A chat request with this content, and other fields changed."""
+    """Return a chat request with this content and these changed fields."""
     message = {"role": "user", "content": content}
     return {"model": MODEL, "messages": [message], "modalities": ["image", "text"]} | changes
 
 
 def refusal(response: httpx.Response) -> tuple[int, str]:
-    """The status and error type of an answer in OpenRouter's shape."""
+    """Return the status and error type of an error response, and assert that it has OpenRouter's format."""
     error = response.json()["error"]
     assert error["code"] == response.status_code
     assert error["message"]
@@ -67,10 +67,10 @@ def refusal(response: httpx.Response) -> tuple[int, str]:
         ({"resolution": "1K"}, (400, "invalid_request")),
     ],
 )
-def test_a_chat_request_that_is_wrong(
+def test_rejects_a_chat_request_with_a_wrong_field(
     changes: dict[str, Any], expected: tuple[int, str], client: httpx.Client, url: str
 ) -> None:
-    """One wrong field, and the request is refused."""
+    """A single wrong field makes the request invalid."""
     assert client.post("/chat/completions", json=chat([TEXT, picture(url)])).status_code == 200
 
     assert refusal(client.post("/chat/completions", json=chat([TEXT, picture(url)], **changes))) == expected
@@ -90,18 +90,18 @@ def test_a_chat_request_that_is_wrong(
         ({"modalities": ["image"]}, (400, "invalid_request")),
     ],
 )
-def test_an_images_request_that_is_wrong(
+def test_rejects_an_images_request_with_a_wrong_field(
     changes: dict[str, Any], expected: tuple[int, str], client: httpx.Client, url: str
 ) -> None:
-    """One wrong field, and the request is refused."""
+    """A single wrong field makes the request invalid."""
     good = {"model": MODEL, "prompt": PROMPT, "input_references": [picture(url)]}
     assert client.post("/images", json=good).status_code == 200
 
     assert refusal(client.post("/images", json=good | changes)) == expected
 
 
-def test_the_picture_before_the_text(client: httpx.Client, url: str) -> None:
-    """The text comes first, and once."""
+def test_rejects_content_other_than_one_text_and_then_pictures(client: httpx.Client, url: str) -> None:
+    """The content is one text followed by one to three pictures."""
     for content in (
         [picture(url), TEXT],
         [picture(url)],
@@ -126,8 +126,8 @@ def test_the_picture_before_the_text(client: httpx.Client, url: str) -> None:
     ],
     ids=lambda value: value[:30],
 )
-def test_a_photo_that_is_wrong(wrong_url: str, error_type: str, client: httpx.Client) -> None:
-    """The photo is a data URL of sound base64, of the type it says, and of at most 7 MB."""
+def test_rejects_an_invalid_photo(wrong_url: str, error_type: str, client: httpx.Client) -> None:
+    """The photo is a data URL of valid base64, has the declared media type, and is at most 7 MB large."""
     body = chat([TEXT, picture(wrong_url)])
 
     assert refusal(client.post("/chat/completions", json=body)) == (400, error_type)
@@ -135,30 +135,30 @@ def test_a_photo_that_is_wrong(wrong_url: str, error_type: str, client: httpx.Cl
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Basic abc", "Bearer wrong"])
 @pytest.mark.parametrize("path", ["/chat/completions", "/images"])
-def test_a_key_that_is_wrong(path: str, authorization: str, client: httpx.Client, url: str) -> None:
-    """Without a key that looks like OpenRouter's, there is no answer."""
+def test_rejects_a_wrong_key(path: str, authorization: str, client: httpx.Client, url: str) -> None:
+    """A missing key, or one without OpenRouter's prefix, is answered with 401."""
     response = client.post(path, json=chat([TEXT, picture(url)]), headers={"Authorization": authorization})
 
     assert refusal(response) == (401, "authentication")
 
 
-def test_a_body_that_is_no_json(client: httpx.Client) -> None:
-    """What is no JSON, or does not say that it is, is refused."""
+def test_rejects_a_body_that_is_not_json(client: httpx.Client) -> None:
+    """A body that is not JSON, or has another content type, is rejected."""
     for content, content_type in ((b"{", "application/json"), (b"{}", "text/plain"), (b"\xff", "application/json")):
         response = client.post("/images", content=content, headers={"Content-Type": content_type})
         assert refusal(response) == (400, "invalid_request")
 
 
-def test_an_unknown_scenario(emulator: OpenRouterEmulator, client: httpx.Client) -> None:
-    """A script with a name that is no scenario's is refused, and the names that are are told."""
+def test_rejects_an_unknown_scenario(emulator: OpenRouterEmulator, client: httpx.Client) -> None:
+    """A script with an unknown scenario is rejected, and the error lists the known ones."""
     response = client.post(f"{emulator.origin}/_control/script", json=["no_such_scenario"])
 
     assert response.status_code == 400
     assert "rate_limited" in response.text
 
 
-def test_what_was_spent(emulator: OpenRouterEmulator, client: httpx.Client, url: str) -> None:
-    """A picture costs what its usage says, once, and a failure nothing."""
+def test_usage_adds_up_the_costs(emulator: OpenRouterEmulator, client: httpx.Client, url: str) -> None:
+    """A picture adds its cost to the usage of the key, and an error adds nothing."""
     emulator.script(["ok", "server_error"])
     for _ in range(2):
         client.post("/chat/completions", json=chat([TEXT, picture(url)]))
@@ -168,5 +168,5 @@ def test_what_was_spent(emulator: OpenRouterEmulator, client: httpx.Client, url:
 
 @pytest.mark.parametrize("name", [*SCENARIOS, *ERRORS])
 def test_the_documentation_names_every_scenario(name: str) -> None:
-    """Whoever works without a key finds each scenario in the documentation."""
+    """The documentation lists every scenario."""
     assert f"`{name}`" in DOCUMENTATION

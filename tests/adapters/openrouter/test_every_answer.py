@@ -1,7 +1,7 @@
-"""Every answer OpenRouter has been seen to give: what comes of it, whether there is a second call, who pays.
+"""Every answer that OpenRouter is known to give: the result, the billing, and the number of calls.
 
-Each row is one way an answer can go. After the scripted answers the emulator gives good pictures, so a row that ends
-in a failure after one call shows that no second call was made.
+After the scripted answers the emulator returns good pictures, so a row that fails after one call proves that there was
+no second call.
 """
 
 from datetime import UTC, datetime
@@ -32,10 +32,16 @@ Step = str | dict[str, Any]
 
 
 class Row(msgspec.Struct, frozen=True):
-    """What comes of an answer.
+    """The expected result of a script of answers.
 
-    `script` is how the calls are answered, `reason` why there is no picture in the end (PICTURE: there is one),
-    `calls` how many calls were made.
+    Attributes:
+        script: Answers to the calls, in order.
+        reason: Reason of the failure, or PICTURE.
+        billing: Billing in the recorded model call.
+        calls: Number of calls made.
+        retryable: Whether the user may try again.
+        apis: APIs to test with.
+        facts: Facts that the recorded model call must have.
     """
 
     name: str
@@ -49,29 +55,29 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def answer(scenario: str, **options: Any) -> Step:
-    """A scripted answer with options."""
+    """Return a scripted answer with options."""
     return {"scenario": scenario, **options}
 
 
 def policy(name: str, step: Step, billing: Billing, **facts: Any) -> Row:
-    """A row in which the content is refused."""
+    """Return a row for content that violates a policy."""
     apis = (CHAT,) if isinstance(step, dict) else (CHAT, IMAGES)
     return Row(name, [step], Reason.CONTENT_POLICY, billing, retryable=False, apis=apis, facts=facts)
 
 
 def refused(name: str, scenario: str, reason: Reason, **facts: Any) -> Row:
-    """A row in which the request is refused for good."""
+    """Return a row for a request that is rejected and not retried."""
     return Row(name, [scenario], reason, FREE, retryable=reason is Reason.MODEL_UNAVAILABLE, facts=facts)
 
 
 def no_picture(native: str | None, **options: Any) -> Step:
-    """A completion without a picture that ended for this reason."""
+    """Return a scripted answer without a picture and with this native finish reason."""
     return answer("no_picture", native=native, **options)
 
 
 PICTURES = [
     Row("a picture", ["ok"], facts={"attempts": 1, "prompt_tokens": 345, "completion_tokens": 1299}),
-    Row("a picture by chat", ["ok"], apis=(CHAT,), facts={"finish_reason": "STOP", "provider": "Google"}),
+    Row("a picture over chat", ["ok"], apis=(CHAT,), facts={"finish_reason": "STOP", "provider": "Google"}),
     Row("empty content", [answer("ok", content="")]),
     Row("null content", [answer("ok", content=None)]),
     Row("an entry without a type", [answer("ok", typed=False)]),
@@ -79,11 +85,11 @@ PICTURES = [
     Row("several pictures", [answer("ok", count=3)]),
     Row("no usage", [answer("ok", with_usage=False)], facts={"cost_nano_usd": None, "prompt_tokens": None}),
     Row("nested under provider", ["nested"], apis=(CHAT,)),
-    Row("a picture in spite of MAX_TOKENS", [answer("ok", native="MAX_TOKENS")], apis=(CHAT,)),
+    Row("a picture despite MAX_TOKENS", [answer("ok", native="MAX_TOKENS")], apis=(CHAT,)),
 ]
 
 ERRORS_IN_200 = [
-    Row("1: nothing but an error", ["error_in_200"], Reason.MODEL_UNAVAILABLE, UNKNOWN, facts={"provider": "Google"}),
+    Row("1: only an error", ["error_in_200"], Reason.MODEL_UNAVAILABLE, UNKNOWN, facts={"provider": "Google"}),
     Row("1: a policy error", [answer("error_in_200", error_type="refusal")], Reason.CONTENT_POLICY, UNKNOWN, 1, False),
     Row(
         "2: an error in the choice",
@@ -107,11 +113,11 @@ ERRORS_IN_200 = [
     Row("half a JSON", ["cut_json"], Reason.NO_PICTURE, UNKNOWN),
     Row("an empty picture", ["empty_picture"], Reason.NO_PICTURE, BILLED),
     Row("broken base64", ["bad_base64"], Reason.NO_PICTURE, BILLED),
-    Row("no picture in the base64", ["not_a_picture"], Reason.NO_PICTURE, BILLED),
+    Row("base64 of something else", ["not_a_picture"], Reason.NO_PICTURE, BILLED),
     Row("a picture that stops halfway", ["cut_picture"], Reason.NO_PICTURE, BILLED),
     Row("broken base64, not billed", [answer("bad_base64", cost=0)], calls=2, apis=(CHAT,)),
     Row("an answer that is too large", ["oversize"], Reason.NO_PICTURE, UNKNOWN),
-    Row("closed without an answer", ["drop"], Reason.MODEL_UNAVAILABLE, UNKNOWN),
+    Row("connection closed without an answer", ["drop"], Reason.MODEL_UNAVAILABLE, UNKNOWN),
 ]
 
 ERROR_ANSWERS = [
@@ -128,35 +134,35 @@ ERROR_ANSWERS = [
     policy("403 moderation", "moderated", FREE, provider="OpenAI"),
     refused("403 key", "key_forbidden", Reason.MODEL_UNAVAILABLE),
     refused("404", "model_gone", Reason.MODEL_UNAVAILABLE),
-    Row("408 by chat", ["timeout_408"], Reason.TIMEOUT, UNKNOWN, apis=(CHAT,)),
-    Row("504 by chat", ["timeout_504"], Reason.TIMEOUT, UNKNOWN, apis=(CHAT,)),
-    Row("524 by chat", ["timeout_524"], Reason.TIMEOUT, UNKNOWN, apis=(CHAT,)),
-    Row("408 by images", ["timeout_408"], Reason.TIMEOUT, FREE, apis=(IMAGES,)),
-    Row("504 by images", ["timeout_504"], Reason.TIMEOUT, FREE, apis=(IMAGES,)),
-    Row("524 by images", ["timeout_524"], Reason.TIMEOUT, FREE, apis=(IMAGES,)),
+    Row("408 over chat", ["timeout_408"], Reason.TIMEOUT, UNKNOWN, apis=(CHAT,)),
+    Row("504 over chat", ["timeout_504"], Reason.TIMEOUT, UNKNOWN, apis=(CHAT,)),
+    Row("524 over chat", ["timeout_524"], Reason.TIMEOUT, UNKNOWN, apis=(CHAT,)),
+    Row("408 over images", ["timeout_408"], Reason.TIMEOUT, FREE, apis=(IMAGES,)),
+    Row("504 over images", ["timeout_504"], Reason.TIMEOUT, FREE, apis=(IMAGES,)),
+    Row("524 over images", ["timeout_524"], Reason.TIMEOUT, FREE, apis=(IMAGES,)),
     refused("413", "payload_too_large", Reason.INTERNAL),
     refused("422", "unprocessable", Reason.INTERNAL),
     Row("429", ["rate_limited"], calls=2),
     Row("429 until a date", ["rate_limited_by_date"], calls=2),
     Row("429 without a pause or a type", ["rate_limited_bare"], calls=2),
     Row("429 without a code", [answer("rate_limited", with_code=False)], calls=2),
-    Row("429 with a code of text", [answer("rate_limited", code="too_many")], calls=2),
+    Row("429 with a string as its code", [answer("rate_limited", code="too_many")], calls=2),
     Row(
         "429 for longer than the deadline", [answer("rate_limited", retry_after="3600")], Reason.MODEL_UNAVAILABLE, FREE
     ),
-    Row("429 again and again", ["rate_limited"] * 4, Reason.MODEL_UNAVAILABLE, FREE, 4, facts={"attempts": 4}),
+    Row("429 for every attempt", ["rate_limited"] * 4, Reason.MODEL_UNAVAILABLE, FREE, 4, facts={"attempts": 4}),
     Row("503", ["no_provider"], calls=2),
     Row("529", ["overloaded"], calls=2),
     Row("529, then 503, then 429", ["overloaded", "no_provider", "rate_limited"], calls=4),
     Row("500", ["server_error"], calls=2),
     Row("502", ["upstream_error"], calls=2),
     Row("500, then 502", ["server_error", "upstream_error"], Reason.MODEL_UNAVAILABLE, FREE, 2),
-    Row("502 of a server before it", [answer("html", status=502)], Reason.MODEL_UNAVAILABLE, UNKNOWN),
-    Row("429 of a server before it", [answer("html", status=429)], calls=2),
+    Row("502 from a proxy", [answer("html", status=502)], Reason.MODEL_UNAVAILABLE, UNKNOWN),
+    Row("429 from a proxy", [answer("html", status=429)], calls=2),
     Row("503 without a body", [answer("blank", status=503)], Reason.MODEL_UNAVAILABLE, UNKNOWN),
-    refused("a status nobody knows", "teapot", Reason.INTERNAL),
+    refused("an unknown status", "teapot", Reason.INTERNAL),
     Row(
-        "a redirect to nowhere",
+        "a redirect to an invalid URL",
         [answer("raw", body_base64="", status=302, headers={"Location": "https://xn--/"})],
         Reason.MODEL_UNAVAILABLE,
         UNKNOWN,
@@ -187,19 +193,19 @@ NATIVE_FINISH_REASONS = [
         Row(f"{native}, not billed", [no_picture(native, cost=0)], Reason.NO_PICTURE, FREE, apis=(CHAT,))
         for native in ("MAX_TOKENS", "LANGUAGE")
     ),
-    Row("a new reason", [no_picture("SOMETHING_NEW", finish=None, cost=0)], Reason.NO_PICTURE, FREE, apis=(CHAT,)),
+    Row("an unknown reason", [no_picture("SOMETHING_NEW", finish=None, cost=0)], Reason.NO_PICTURE, FREE, apis=(CHAT,)),
 ]
 
 ROWS = [*PICTURES, *ERRORS_IN_200, *ERROR_ANSWERS, *NATIVE_FINISH_REASONS]
 
 
 def now() -> datetime:
-    """The real time: the deadline of a call over HTTP is real, too."""
+    """Return the real time, because the deadline of a call over HTTP is real too."""
     return datetime.now(UTC)
 
 
 def use_case(model: OpenRouterModel, store: MemoryStore) -> GenerateUseCase:
-    """The use case with this model and store, photos and pictures by libvips, and the rest in memory."""
+    """Return the use case with this model and store, the real codec, and in-memory adapters for the rest."""
     return GenerateUseCase(
         store=store,
         blobs=MemoryBlobStore(),
@@ -216,11 +222,13 @@ def use_case(model: OpenRouterModel, store: MemoryStore) -> GenerateUseCase:
 @pytest.mark.parametrize(
     ("row", "api"), [pytest.param(row, api, id=f"{api}: {row.name}") for row in ROWS for api in row.apis]
 )
-async def test_what_comes_of_an_answer(
+async def test_result_billing_and_calls(
     row: Row, api: Api, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """The answer gives the picture or the failure, the bill and the calls of its row; without a picture, what the
-    user reads is the reason's own sentence, and the credit is back."""
+    """Each script leads to the result, the billing and the number of calls in its row.
+
+    A failure shows the user the sentence of its reason, and refunds the credits.
+    """
     emulator.script(row.script)
 
     outcome: Generation | GenerationFailed
@@ -233,7 +241,7 @@ async def test_what_comes_of_an_answer(
     async with store.begin() as tx:
         [generation] = await tx.generations.page("ann", GalleryFilter(), after=None, limit=10)
         call = await tx.model_calls.get(generation.id)
-        moved = [entry.amount for entry in reversed(await tx.credits.entries("ann", after=None, limit=10))]
+        amounts = [entry.amount for entry in reversed(await tx.credits.entries("ann", after=None, limit=10))]
 
     assert len(emulator.calls()) == row.calls
     assert call is not None
@@ -242,21 +250,21 @@ async def test_what_comes_of_an_answer(
     if isinstance(outcome, GenerationFailed):
         assert (outcome.reason, outcome.retryable, outcome.charged) == (row.reason, row.retryable, False)
         assert outcome.message == MESSAGES[outcome.reason]
-        assert moved == [3, -2, 2]
+        assert amounts == [3, -2, 2]
         assert call.outcome is Outcome.FAILED
     else:
         assert row.reason is PICTURE
         assert outcome.generated is not None
         assert max(outcome.generated.width, outcome.generated.height) == 1024
         assert call.facts.cost_nano_usd == row.facts.get("cost_nano_usd", COST_NANO_USD)
-        assert moved == [3, -2]
+        assert amounts == [3, -2]
         assert call.outcome is Outcome.SUCCEEDED
 
 
-async def test_the_fallback_that_drew_is_told(
+async def test_records_the_fallback_model_that_was_used(
     emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """The facts name the model that drew and is billed, not the one that was asked."""
+    """The facts name the fallback model that drew the picture, not the requested one."""
     emulator.script([answer("ok", use_fallback=True)])
 
     async with model_on(fallback_models=("google/gemini-3-pro-image",)) as model:
@@ -266,14 +274,14 @@ async def test_the_fallback_that_drew_is_told(
 
 
 @pytest.mark.parametrize("scenario", ["bad_key", "account_empty", "key_forbidden", "model_gone", "bad_request"])
-async def test_the_operators_own_trouble_is_loud(
+async def test_logs_what_the_operator_must_fix(
     scenario: str,
     emulator: OpenRouterEmulator,
     model_on: ModelOnEmulator,
     photo: EncodedImage,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What only the operator can mend is logged as an error, without the key."""
+    """A failure that only the operator can fix is logged as an error, without the key."""
     emulator.script([scenario])
 
     async with model_on() as model:

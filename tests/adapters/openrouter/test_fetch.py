@@ -1,4 +1,4 @@
-"""Pictures that come as an address: fetched from public hosts only, within the limits of any answer."""
+"""Pictures returned as a URL: fetched from public hosts only, and within the size limit of answers."""
 
 import socket
 from typing import Any
@@ -20,10 +20,10 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.mark.parametrize("api", list(Api))
-async def test_a_picture_by_its_address(
+async def test_fetches_a_picture_from_its_url(
     api: Api, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """Where private hosts are allowed, the picture is fetched, and its bytes tell what it is."""
+    """The picture is fetched, from a private host if that is allowed, and its first bytes give the media type."""
     emulator.script(["image_address"])
 
     async with model_on(api=api, private_image_hosts=True) as model:
@@ -35,7 +35,7 @@ async def test_a_picture_by_its_address(
 
 
 @pytest.mark.parametrize(
-    "address",
+    "url",
     [
         "http://127.0.0.1/picture.png",
         "https://127.0.0.1/picture.png",
@@ -54,11 +54,11 @@ async def test_a_picture_by_its_address(
         "https://xn--/",
     ],
 )
-async def test_an_address_that_is_not_public(
-    address: str, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
+async def test_does_not_fetch_from_a_host_that_is_not_public(
+    url: str, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """It is not fetched. The picture was paid for, so there is no second call."""
-    emulator.script([{"scenario": "image_address", "url": address}])
+    """A URL with an invalid or private host is not fetched. There is no second call, as the first one is billed."""
+    emulator.script([{"scenario": "image_address", "url": url}])
 
     async with model_on() as model:
         with pytest.raises(ModelError) as raised:
@@ -71,10 +71,10 @@ async def test_an_address_that_is_not_public(
 @pytest.mark.parametrize(
     "path", ["/files/nothing.png", "/redirect?to=/redirect", "/redirect?to=https://xn--/", "/_control/requests"]
 )
-async def test_no_picture_at_the_address(
+async def test_fails_if_the_url_has_no_picture(
     path: str, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """Nothing there, redirects without end, or something else than a picture: a failure that is billed."""
+    """A 404, a redirect loop or another kind of file is a billed failure."""
     emulator.script([{"scenario": "image_address", "url": emulator.origin + path}])
 
     async with model_on(private_image_hosts=True) as model:
@@ -106,13 +106,18 @@ async def test_no_picture_at_the_address(
         ("2002:a00:1::1", False),
     ],
 )
-def test_what_is_public(address: str, public: bool) -> None:
-    """Loopback, private, link-local, shared and multicast addresses are not, in whatever form they come."""
+def test_recognises_public_addresses(address: str, public: bool) -> None:
+    """Loopback, private, link-local, shared and multicast addresses are not public, also if embedded in IPv6."""
     assert is_public(address) == public
 
 
-class Internet:
-    """A transport that serves hosts by the address of the connection, and a resolver for their names."""
+class FakeInternet:
+    """An HTTP client with scripted responses, and a fake DNS resolver.
+
+    Args:
+        monkeypatch: Patches the resolver.
+        names: IP addresses of each host; a host with several resolves to the next one at each lookup.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]]) -> None:
         self.requests: list[httpx.Request] = []
@@ -130,14 +135,14 @@ class Internet:
         self.requests.append(request)
         return self.answers.pop(0)
 
-    async def fetch(self, address: str, max_bytes: int = 1000) -> bytes:
-        """Fetch by the rules for public hosts."""
-        return await fetch_picture(self.client, address, max_bytes=max_bytes, private_hosts=False)
+    async def fetch(self, url: str, max_bytes: int = 1000) -> bytes:
+        """Fetch a picture under the rules for public hosts."""
+        return await fetch_picture(self.client, url, max_bytes=max_bytes, private_hosts=False)
 
 
-async def test_the_connection_is_made_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that turns private after it was checked leads nowhere else: it is resolved once."""
-    internet = Internet(monkeypatch, {"cdn.example": ["93.184.216.34", "127.0.0.1"]})
+async def test_connects_to_the_checked_ip_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host name is resolved only once, so that it cannot change to a private address after the check."""
+    internet = FakeInternet(monkeypatch, {"cdn.example": ["93.184.216.34", "127.0.0.1"]})
     internet.answers = [httpx.Response(200, content=PNG)]
 
     assert await internet.fetch("https://cdn.example/a.png?b=c") == PNG
@@ -149,9 +154,9 @@ async def test_the_connection_is_made_to_the_address_that_was_checked(monkeypatc
     assert "Authorization" not in request.headers
 
 
-async def test_a_redirect_is_checked_like_the_first_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A public host may send us to another public one, and not to a private one."""
-    internet = Internet(
+async def test_checks_redirects_like_the_first_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A redirect is followed to another public host over https, and to no other URL."""
+    internet = FakeInternet(
         monkeypatch, {"a.example": ["93.184.216.34"], "b.example": ["93.184.216.35"], "in.example": ["10.0.0.1"]}
     )
     internet.answers = [
@@ -167,9 +172,9 @@ async def test_a_redirect_is_checked_like_the_first_address(monkeypatch: pytest.
     assert len(internet.requests) == 5
 
 
-async def test_a_picture_that_is_too_large_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No more is read than an answer may have, and compression does not get around it."""
-    internet = Internet(monkeypatch, {"a.example": ["93.184.216.34"]})
+async def test_rejects_a_picture_over_the_size_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture larger than the limit, or compressed more than once, is rejected."""
+    internet = FakeInternet(monkeypatch, {"a.example": ["93.184.216.34"]})
     internet.answers = [
         httpx.Response(200, content=PNG + bytes(1000)),
         httpx.Response(200, headers={"Content-Encoding": "gzip, gzip"}, stream=httpx.ByteStream(b"\x1f\x8b")),
@@ -180,20 +185,20 @@ async def test_a_picture_that_is_too_large_is_given_up(monkeypatch: pytest.Monke
             await internet.fetch("https://a.example/")
 
 
-async def test_the_key_stays_with_openrouter(
+async def test_does_not_send_the_key_to_the_host_of_a_picture(
     emulator: OpenRouterEmulator, photo: EncodedImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The host of the picture sees neither the key nor who calls."""
-    seen: list[httpx.Request] = []
+    """The host of a picture gets neither the key nor the name of the application."""
+    sent: list[httpx.Request] = []
 
-    async def remember(request: httpx.Request) -> None:
-        seen.append(request)
+    async def record(request: httpx.Request) -> None:
+        sent.append(request)
 
     emulator.script(["image_address"])
     options = OpenRouterOptions(base_url=emulator.base_url, private_image_hosts=True)
-    async with httpx.AsyncClient(event_hooks={"request": [remember]}) as client:
+    async with httpx.AsyncClient(event_hooks={"request": [record]}) as client:
         await OpenRouterModel(KEY, options, client=client).generate(request_for(photo))
 
-    [of_the_picture] = [request for request in seen if request.url.path.startswith("/files/")]
-    assert "Authorization" not in of_the_picture.headers
-    assert "X-OpenRouter-Title" not in of_the_picture.headers
+    [picture_request] = [request for request in sent if request.url.path.startswith("/files/")]
+    assert "Authorization" not in picture_request.headers
+    assert "X-OpenRouter-Title" not in picture_request.headers

@@ -1,4 +1,4 @@
-"""What is held in memory: of a waiting call neither photo nor base64, of an answer nothing once it is read."""
+"""Memory use: a waiting call holds neither the photo nor its base64, and a finished call frees its answer."""
 
 import asyncio
 import gc
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.anyio
 
 PHOTO_BYTES = 3_000_000
 CALLS = 8
-LAST_ONES = 3  # the thread that read an answer may let go of it a moment later
+ALLOWED_ANSWERS = 3  # the thread that decoded an answer may free it a moment later
 
 
 @pytest.fixture
-def _without_collector() -> Iterator[None]:
-    """Only reference counts free memory: what lives in a cycle would stay."""
+def _garbage_collector_disabled() -> Iterator[None]:
+    """Disable the garbage collector, so that objects in a reference cycle stay in memory."""
     gc.collect()
     gc.disable()
     tracemalloc.start()
@@ -31,16 +31,16 @@ def _without_collector() -> Iterator[None]:
 
 
 def held_bytes() -> int:
-    """What Python holds now."""
+    """Return the memory that Python objects occupy now, in bytes."""
     return tracemalloc.get_traced_memory()[0]
 
 
-@pytest.mark.usefixtures("_without_collector")
+@pytest.mark.usefixtures("_garbage_collector_disabled")
 @pytest.mark.parametrize("api", list(Api))
-async def test_answers_leave_nothing_behind(
+async def test_frees_an_answer_without_the_garbage_collector(
     api: Api, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """What one answer took is free before the next, and does not wait for the garbage collector."""
+    """The memory of an answer is freed before the next one, without the garbage collector."""
     async with model_on(api=api) as model:
         size = len((await model.generate(request_for(photo))).data)
         before = held_bytes()
@@ -49,14 +49,14 @@ async def test_answers_leave_nothing_behind(
         held = held_bytes() - before
 
     assert size > 500_000
-    assert held < LAST_ONES * size
+    assert held < ALLOWED_ANSWERS * size
 
 
-@pytest.mark.usefixtures("_without_collector")
-async def test_failures_leave_nothing_behind(
+@pytest.mark.usefixtures("_garbage_collector_disabled")
+async def test_an_error_does_not_hold_the_answer(
     emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """An answer that is no picture does not live on with its error."""
+    """The error for an invalid picture does not keep its answer in memory."""
     size = 4_000_000
     async with model_on() as model:
         before = held_bytes()
@@ -67,12 +67,12 @@ async def test_failures_leave_nothing_behind(
         held = held_bytes() - before
 
     assert len(errors) == CALLS
-    assert held < LAST_ONES * size
+    assert held < ALLOWED_ANSWERS * size
 
 
-@pytest.mark.usefixtures("_without_collector")
-async def test_a_waiting_call_holds_no_photo(emulator: OpenRouterEmulator, model_on: ModelOnEmulator) -> None:
-    """While the answer is waited for, neither the photo nor its base64 is in memory."""
+@pytest.mark.usefixtures("_garbage_collector_disabled")
+async def test_a_waiting_call_does_not_hold_the_photo(emulator: OpenRouterEmulator, model_on: ModelOnEmulator) -> None:
+    """Neither the photo nor its base64 is in memory while a call waits for its answer."""
     chunk = b"\xff\xd8\xff" + bytes(29_997)
 
     async def open_photo() -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""What goes over the wire: both protocols, and a body that is streamed."""
+"""Requests of both APIs, with a streamed body."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.anyio
 
 
 def data_url(photo: EncodedImage) -> str:
-    """The photo as it is sent."""
+    """Return the photo as a data URL."""
     return f"data:{photo.media_type};base64,{pybase64.b64encode_as_string(photo.data)}"
 
 
-async def test_a_chat_request(emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage) -> None:
-    """By chat, the prompt comes before the photo, an image is asked for, and data collection is denied."""
+async def test_chat_request(emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage) -> None:
+    """A chat request has the prompt before the photo, asks for an image, and denies data collection."""
     async with model_on() as model:
         await model.generate(request_for(photo))
 
@@ -49,8 +49,8 @@ async def test_a_chat_request(emulator: OpenRouterEmulator, model_on: ModelOnEmu
     assert ChatRequest.model_validate(call["body"]).messages
 
 
-async def test_an_images_request(emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage) -> None:
-    """By images, the photo is the one input reference, and nothing is sent that this protocol does not have."""
+async def test_images_request(emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage) -> None:
+    """An images request has the photo as its only input reference, and no option that this API lacks."""
     async with model_on(api=Api.IMAGES, fallback_models=("google/gemini-3-pro-image",)) as model:
         await model.generate(request_for(photo))
 
@@ -69,7 +69,7 @@ async def test_an_images_request(emulator: OpenRouterEmulator, model_on: ModelOn
 
 @pytest.mark.parametrize("api", list(Api))
 async def test_headers(api: Api, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage) -> None:
-    """The key, who calls, and the length of the body go with the request."""
+    """The request has the key, the URL and name of the application, and the length of the body."""
     async with model_on(api=api, app_url="https://plushify.example", app_title="Plushify & friends") as model:
         await model.generate(request_for(photo))
 
@@ -82,16 +82,16 @@ async def test_headers(api: Api, emulator: OpenRouterEmulator, model_on: ModelOn
     assert "Transfer-Encoding" not in headers
 
 
-async def test_choices_of_the_operator(
+async def test_sends_fallback_models_and_privacy_options(
     emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """Fallback models and privacy are sent as they were chosen."""
-    chosen: dict[str, Any] = {
+    """The request has the configured fallback models and privacy options."""
+    options: dict[str, Any] = {
         "fallback_models": ("google/gemini-3-pro-image", "openai/gpt-5-image"),
         "data_collection": None,
         "zero_data_retention": True,
     }
-    async with model_on(**chosen) as model:
+    async with model_on(**options) as model:
         await model.generate(request_for(photo))
 
     body = emulator.calls()[0]["body"]
@@ -99,10 +99,10 @@ async def test_choices_of_the_operator(
     assert body["provider"] == {"allow_fallbacks": True, "zdr": True}
 
 
-async def test_an_image_only_model_is_not_asked_for_text(
+async def test_does_not_request_text_from_an_image_only_model(
     emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """A model that has no text to give is asked for an image alone."""
+    """A model that outputs pictures only is not asked for text."""
     async with model_on(model="black-forest-labs/flux.2-pro") as model:
         await model.generate(request_for(photo))
 
@@ -122,7 +122,7 @@ async def test_an_image_only_model_is_not_asked_for_text(
         ("bytedance-seed/seedream-4.5", 512, "2K"),
     ],
 )
-async def test_the_resolution_that_was_sold(
+async def test_requests_the_resolution_for_the_quality(
     api: Api,
     model_name: str,
     longest_side_px: int,
@@ -131,13 +131,13 @@ async def test_the_resolution_that_was_sold(
     model_on: ModelOnEmulator,
     photo: EncodedImage,
 ) -> None:
-    """The smallest resolution is asked for that has the pixels, and none where the model has no choice."""
+    """The request has the smallest sufficient resolution, or else the largest; none if the model has only 1K."""
     async with model_on(api=api, model=model_name) as model:
         await model.generate(request_for(photo, longest_side_px=longest_side_px))
 
     body = emulator.calls()[0]["body"]
-    asked = body["image_config"].get("image_size") if api is Api.CHAT else body.get("resolution")
-    assert asked == resolution
+    requested = body["image_config"].get("image_size") if api is Api.CHAT else body.get("resolution")
+    assert requested == resolution
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ async def test_the_resolution_that_was_sold(
         (1000, 9000, "9:16"),
     ],
 )
-async def test_the_nearest_aspect_ratio(
+async def test_requests_the_nearest_aspect_ratio(
     width: int,
     height: int,
     aspect_ratio: str,
@@ -166,7 +166,7 @@ async def test_the_nearest_aspect_ratio(
     model_on: ModelOnEmulator,
     photo: EncodedImage,
 ) -> None:
-    """Of the aspect ratios there are, the one is asked for that is nearest to the photo's own."""
+    """The request has the supported aspect ratio that is nearest to the photo's own."""
     async with model_on() as model:
         await model.generate(request_for(photo, width=width, height=height))
 
@@ -174,10 +174,10 @@ async def test_the_nearest_aspect_ratio(
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 2, 3, 4, 5, 1000, 10**6])
-async def test_the_photo_arrives_whole_in_whatever_chunks(
+async def test_encodes_the_photo_with_any_chunk_size(
     chunk_bytes: int, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """The base64 made on the way out is that of the whole photo, wherever the chunks end."""
+    """The streamed base64 equals that of the whole photo, wherever its chunks end."""
     photo_in_chunks = request_for(photo, open_photo=lambda: in_chunks(photo.data, chunk_bytes))
 
     async with model_on() as model:
@@ -187,10 +187,10 @@ async def test_the_photo_arrives_whole_in_whatever_chunks(
 
 
 @pytest.mark.parametrize("change", [-1, 1])
-async def test_a_photo_of_another_length_is_not_sent_whole(
+async def test_a_photo_of_another_length_is_an_unbilled_internal_error(
     change: int, emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """A photo that is not as long as announced is our mistake: no request arrives whole, so none is billed."""
+    """A photo of another length than announced is an internal error. Its request stays incomplete, so is not billed."""
     data = photo.data + b"!" if change > 0 else photo.data[:-1]
 
     async with model_on() as model:
@@ -200,10 +200,10 @@ async def test_a_photo_of_another_length_is_not_sent_whole(
     assert (raised.value.reason, raised.value.billing) == (Reason.INTERNAL, Billing.NOT_BILLED)
 
 
-async def test_each_attempt_opens_the_photo_anew(
+async def test_each_attempt_reads_the_photo_again(
     emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
 ) -> None:
-    """A second attempt sends the same body as the first, from a read of its own."""
+    """A second attempt sends the same body as the first, and opens the photo again."""
     opened: list[None] = []
 
     async def open_photo() -> AsyncIterator[bytes]:
@@ -221,8 +221,8 @@ async def test_each_attempt_opens_the_photo_anew(
 
 
 @pytest.mark.parametrize("key", ["", "sk-or-ü", "sk-or-\nX-Evil: 1"])
-def test_a_key_that_cannot_be_one(key: str) -> None:
-    """A key that cannot stand in a header is refused at once, and not told."""
+def test_rejects_a_key_that_is_invalid_in_a_header(key: str) -> None:
+    """A key that is not allowed in an HTTP header is rejected at once, with an error that omits it."""
     with pytest.raises(ValueError, match="the OpenRouter key must be printable ASCII text, and not empty"):
         OpenRouterModel(key)
 
@@ -231,7 +231,7 @@ def test_a_key_that_cannot_be_one(key: str) -> None:
     "options",
     [{"base_url": "openrouter.ai"}, {"max_attempts": 0}, {"model": ""}, {"app_title": "Plüschify"}, {"app_url": "\n"}],
 )
-def test_options_that_cannot_be_used(options: dict[str, Any]) -> None:
-    """Options that would fail with every request are refused at once."""
+def test_rejects_invalid_options(options: dict[str, Any]) -> None:
+    """Options that would make every request fail are rejected at once."""
     with pytest.raises(ValueError, match=next(iter(options))):
         OpenRouterOptions(**options)

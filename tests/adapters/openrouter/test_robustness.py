@@ -1,11 +1,12 @@
-"""Whatever comes over the wire, there is a result or a `ModelError`, and never later than the deadline.
+"""Any response gives a result or a `ModelError` before the deadline.
 
-The answers come from a transport on virtual time: an endless drip takes no time at all to test.
+The responses come from a transport on virtual time, so that slow ones take no real time to test.
 """
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -17,9 +18,9 @@ from hypothesis import strategies as st
 
 from plushify_adapters.openrouter import Api, OpenRouterModel, OpenRouterOptions
 from plushify_adapters.openrouter import _model as model_module
-from plushify_adapters.openrouter._exchange import HTTP_ERRORS
 from plushify_adapters.openrouter._failures import CallFailed
 from plushify_adapters.openrouter._fetch import fetch_picture
+from plushify_adapters.openrouter._http import HTTP_ERRORS
 from plushify_core.domain.model_call import Billing
 from plushify_core.ports import EncodedImage, ModelError, ModelResult
 from tests import virtual_time
@@ -54,51 +55,51 @@ GOOD: dict[Api, dict[str, Any]] = {
 
 
 class Reply(msgspec.Struct):
-    """An answer, and when its head and the chunks of its body come, in seconds after what was before."""
+    """A response, and the delays before its headers and before each chunk of its body, in seconds."""
 
     body: bytes
     status: int = 200
     headers: dict[str, str] = {}
-    head_after_s: float = 0.0
+    headers_after_s: float = 0.0
     chunk_bytes: int = 1000
     chunk_after_s: float = 0.0
 
 
-class Wire(httpx.AsyncBaseTransport):
-    """Answers every call for a picture with the same reply, and nothing else."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FixedReplyTransport(httpx.AsyncBaseTransport):
+    """A transport that gives every POST the same reply, and every GET a 404."""
 
-    def __init__(self, reply: Reply) -> None:
-        self._reply = reply
+    reply: Reply
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Read the request and answer it."""
+        """Read the request, and return the reply."""
         if request.method == "GET":
             return httpx.Response(404)
         assert isinstance(request.stream, httpx.AsyncByteStream)
         async for _ in request.stream:
             pass
-        await asyncio.sleep(self._reply.head_after_s)
-        return httpx.Response(self._reply.status, headers=self._reply.headers, stream=Drip(self._reply))
+        await asyncio.sleep(self.reply.headers_after_s)
+        return httpx.Response(self.reply.status, headers=self.reply.headers, stream=DelayedStream(reply=self.reply))
 
 
-class Drip(httpx.AsyncByteStream):
-    """The body of a reply, in its own time."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DelayedStream(httpx.AsyncByteStream):
+    """The body of a reply, with its delays."""
 
-    def __init__(self, reply: Reply) -> None:
-        self._reply = reply
+    reply: Reply
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for start in range(0, len(self._reply.body), self._reply.chunk_bytes):
-            await asyncio.sleep(self._reply.chunk_after_s)
-            yield self._reply.body[start : start + self._reply.chunk_bytes]
+        for start in range(0, len(self.reply.body), self.reply.chunk_bytes):
+            await asyncio.sleep(self.reply.chunk_after_s)
+            yield self.reply.body[start : start + self.reply.chunk_bytes]
 
 
 def outcome_of(reply: Reply, api: Api) -> ModelResult | ModelError:
-    """What comes of a reply: a result or a ModelError, in time. Any other exception fails the test."""
+    """Return the result or the ModelError that a reply leads to, and assert that it comes before the deadline."""
 
     async def generate() -> ModelResult | ModelError:
         loop = asyncio.get_running_loop()
-        async with httpx.AsyncClient(transport=Wire(reply)) as client:
+        async with httpx.AsyncClient(transport=FixedReplyTransport(reply=reply)) as client:
             model = OpenRouterModel(KEY, OpenRouterOptions(api=api, max_answer_bytes=100_000), client=client)
             outcome: ModelResult | ModelError
             try:
@@ -111,18 +112,18 @@ def outcome_of(reply: Reply, api: Api) -> ModelResult | ModelError:
     return virtual_time.run(generate())
 
 
-async def nowhere(*_: Any, **__: Any) -> bytes:
-    """Pictures by their address have a test of their own: here they are not to be had."""
-    raise httpx.ConnectError("nowhere")
+async def refuse_to_fetch(*_: Any, **__: Any) -> bytes:
+    """Replace `fetch_picture`, which has a test of its own."""
+    raise httpx.ConnectError("no fetching in this test")
 
 
 @pytest.fixture(autouse=True)
-def _nothing_to_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_module, "fetch_picture", nowhere)
+def _no_fetching(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_module, "fetch_picture", refuse_to_fetch)
 
 
 def mutations(good: Any) -> st.SearchStrategy[Any]:
-    """A good answer in which one thing, anywhere, is left out, doubled, or replaced by any JSON."""
+    """Return a strategy for a good answer with one value removed, duplicated or replaced by any JSON."""
     paths = list(paths_of(good))
 
     def mutate(path: tuple[Any, ...], kind: str, value: Any) -> Any:
@@ -132,19 +133,19 @@ def mutations(good: Any) -> st.SearchStrategy[Any]:
         parent = copy
         for step in path[:-1]:
             parent = parent[step]
-        if kind == "leave out":
+        if kind == "remove":
             del parent[path[-1]]
-        elif kind == "double":
+        elif kind == "duplicate":
             parent[path[-1]] = [parent[path[-1]], parent[path[-1]]]
         else:
             parent[path[-1]] = value
         return copy
 
-    return st.builds(mutate, st.sampled_from(paths), st.sampled_from(["leave out", "double", "replace"]), JSON)
+    return st.builds(mutate, st.sampled_from(paths), st.sampled_from(["remove", "duplicate", "replace"]), JSON)
 
 
 def paths_of(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The way to every value in a JSON value, itself included."""
+    """Return the path to every value inside a JSON value, itself included."""
     children = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
     return [path] + [found for key, child in children for found in paths_of(child, (*path, key))]
 
@@ -156,7 +157,7 @@ SCALARS = (
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=20)
     | st.sampled_from(
-        ["https://example.com/a.png", "error", "lifted:0", "lifted:9", "data:;base64,", "data:,x", "1e999"]
+        ["https://example.com/a.png", "error", "extracted:0", "extracted:9", "data:;base64,", "data:,x", "1e999"]
     )
 )
 JSON = st.recursive(
@@ -182,13 +183,13 @@ HEADERS = st.fixed_dictionaries(
 
 
 def replies(bodies: st.SearchStrategy[bytes]) -> st.SearchStrategy[Reply]:
-    """Replies with these bodies, in every status, with every header, in any time."""
+    """Return a strategy for replies with these bodies, and with any status, headers and delays."""
     return st.builds(
         Reply,
         body=bodies,
         status=STATUS,
         headers=HEADERS,
-        head_after_s=DELAYS,
+        headers_after_s=DELAYS,
         chunk_bytes=st.integers(1, 1000),
         chunk_after_s=DELAYS,
     )
@@ -201,15 +202,15 @@ EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[Heal
 
 @EXAMPLES
 @given(ANY_BYTES | ANY_JSON, st.sampled_from(Api))
-def test_any_answer(reply: Reply, api: Api) -> None:
-    """Any bytes and any JSON, in any status and any time, give a `ModelError`: they are no picture."""
+def test_any_body_gives_an_error(reply: Reply, api: Api) -> None:
+    """Arbitrary bytes or JSON give a `ModelError`, with any status and any delay."""
     assert isinstance(outcome_of(reply, api), ModelError)
 
 
 @EXAMPLES
 @given(st.data(), st.sampled_from(Api))
-def test_any_mutation_of_a_good_answer(data: st.DataObject, api: Api) -> None:
-    """A good answer with anything changed in it gives a picture, the one that was in it, or a `ModelError`."""
+def test_any_mutation_of_a_good_answer_gives_its_picture_or_an_error(data: st.DataObject, api: Api) -> None:
+    """A good answer with one changed value gives its own picture or a `ModelError`."""
     body = data.draw(mutations(GOOD[api]))
     outcome = outcome_of(data.draw(replies(st.just(msgspec.json.encode(body)))), api)
 
@@ -218,8 +219,8 @@ def test_any_mutation_of_a_good_answer(data: st.DataObject, api: Api) -> None:
 
 @EXAMPLES
 @given(st.sampled_from(Api), st.integers(0, 1000), st.binary(max_size=5), st.integers(0, 5))
-def test_any_damage_to_a_good_answer(api: Api, position: int, inserted: bytes, removed: int) -> None:
-    """A good answer with any bytes changed gives something that begins like a picture, or a `ModelError`."""
+def test_a_damaged_answer_gives_png_bytes_or_an_error(api: Api, position: int, inserted: bytes, removed: int) -> None:
+    """A good answer with changed bytes gives data with a PNG signature or a `ModelError`."""
     whole = msgspec.json.encode(GOOD[api])
     body = whole[:position] + inserted + whole[position + removed :]
 
@@ -230,8 +231,8 @@ def test_any_damage_to_a_good_answer(api: Api, position: int, inserted: bytes, r
 
 @EXAMPLES
 @given(st.sampled_from(Api), st.integers(0, 1000))
-def test_any_part_of_a_good_answer(api: Api, length: int) -> None:
-    """An answer that is cut off anywhere is no picture, and may have been billed."""
+def test_a_truncated_answer_has_unknown_billing(api: Api, length: int) -> None:
+    """An answer that is cut off anywhere gives a `ModelError` with unknown billing."""
     whole = msgspec.json.encode(GOOD[api])
 
     outcome = outcome_of(Reply(whole[: min(length, len(whole) - 1)]), api)
@@ -241,22 +242,22 @@ def test_any_part_of_a_good_answer(api: Api, length: int) -> None:
 
 
 @pytest.mark.parametrize("api", list(Api))
-def test_a_deep_answer(api: Api) -> None:
-    """An answer nested deeper than any parser goes is not understood."""
+def test_a_deeply_nested_answer_gives_an_error(api: Api) -> None:
+    """An answer nested deeper than the parser allows gives a `ModelError`."""
     deep = b'{"error":' + b"[" * 20_000 + b"]" * 20_000 + b"}"
 
     assert isinstance(outcome_of(Reply(deep), api), ModelError)
 
 
-ADDRESSES = st.text(max_size=60).map(lambda text: f"https://{text}") | st.from_regex(
+URLS = st.text(max_size=60).map(lambda text: f"https://{text}") | st.from_regex(
     r"https://[a-z0-9.\[\]:%@-]{0,20}(:[0-9]{0,6})?(/[a-z?#%]{0,5})?", fullmatch=True
 )
 
 
 @EXAMPLES
-@given(ADDRESSES, st.sampled_from(["93.184.216.34", "10.0.0.1", "::1", "2606:4700::1"]), st.integers(200, 599), HEADERS)
-def test_any_address(address: str, resolved: str, status: int, headers: dict[str, str]) -> None:
-    """Whatever the address of a picture is, it gives bytes or an error that the model knows."""
+@given(URLS, st.sampled_from(["93.184.216.34", "10.0.0.1", "::1", "2606:4700::1"]), st.integers(200, 599), HEADERS)
+def test_any_url_gives_bytes_or_a_known_error(url: str, resolved: str, status: int, headers: dict[str, str]) -> None:
+    """Any URL gives the bytes it returns or an error that the model handles."""
 
     def getaddrinfo(*_: Any, **__: Any) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (resolved, 443))]
@@ -267,7 +268,7 @@ def test_any_address(address: str, resolved: str, status: int, headers: dict[str
         )
         async with httpx.AsyncClient(transport=transport) as client:
             try:
-                return await fetch_picture(client, address, max_bytes=1000, private_hosts=False)
+                return await fetch_picture(client, url, max_bytes=1000, private_hosts=False)
             except (CallFailed, *HTTP_ERRORS):
                 return None
 

@@ -1,8 +1,9 @@
-"""The published SDK of OpenRouter takes the emulator's answers for OpenRouter's own."""
+"""OpenRouter's published SDK accepts the answers of the emulator."""
 
 import pybase64
 import pytest
 from openrouter import OpenRouter, errors
+from openrouter.components import ChatResult
 
 from plushify_core.ports import EncodedImage
 from tests.adapters.openrouter.support import KEY, PROMPT
@@ -14,21 +15,26 @@ PNG_IN_BASE64 = "iVBORw0KGgo"
 
 @pytest.fixture
 def photo_part(photo: EncodedImage) -> dict[str, object]:
-    """The photo as the SDK's request models have it."""
+    """The photo as a part of an SDK request."""
     data = pybase64.b64encode_as_string(photo.data)
     return {"type": "image_url", "image_url": {"url": f"data:{photo.media_type};base64,{data}"}}
 
 
+def send_chat(sdk: OpenRouter, photo_part: dict[str, object]) -> ChatResult:
+    """Request a picture over the chat API."""
+    return sdk.chat.send(
+        model=MODEL,
+        messages=[{"role": "user", "content": [{"type": "text", "text": PROMPT}, photo_part]}],
+        modalities=["image", "text"],
+        image_config={"aspect_ratio": "1:1"},
+        user="someone",
+    )
+
+
 def test_a_chat_answer(emulator: OpenRouterEmulator, photo_part: dict[str, object]) -> None:
-    """A picture by chat, with its usage."""
+    """The SDK reads a picture and its usage from a chat answer."""
     with OpenRouter(api_key=KEY, server_url=emulator.base_url) as sdk:
-        result = sdk.chat.send(
-            model=MODEL,
-            messages=[{"role": "user", "content": [{"type": "text", "text": PROMPT}, photo_part]}],
-            modalities=["image", "text"],
-            image_config={"aspect_ratio": "1:1"},
-            user="someone",
-        )
+        result = send_chat(sdk, photo_part)
 
     [choice] = result.choices
     assert choice.finish_reason == "stop"
@@ -40,7 +46,7 @@ def test_a_chat_answer(emulator: OpenRouterEmulator, photo_part: dict[str, objec
 
 
 def test_an_images_answer(emulator: OpenRouterEmulator, photo_part: dict[str, object]) -> None:
-    """A picture by images, with its usage."""
+    """The SDK reads a picture and its usage from an images answer."""
     with OpenRouter(api_key=KEY, server_url=emulator.base_url) as sdk:
         result = sdk.images.generate(model=MODEL, prompt=PROMPT, input_references=[photo_part], aspect_ratio="1:1")
 
@@ -51,10 +57,10 @@ def test_an_images_answer(emulator: OpenRouterEmulator, photo_part: dict[str, ob
     assert result.usage.cost == 0.038826
 
 
-# The SDK warns of `rate_limit`, a field of the key that it has itself deprecated and still requires.
+# The SDK deprecates `rate_limit`, a field of the key that it still requires.
 @pytest.mark.filterwarnings("ignore:.*DEPRECATED:DeprecationWarning")
-def test_pages(emulator: OpenRouterEmulator) -> None:
-    """The key, the models and what a model supports."""
+def test_key_and_models(emulator: OpenRouterEmulator) -> None:
+    """The SDK reads the details of the key, the model list and the endpoints of a model."""
     with OpenRouter(api_key=KEY, server_url=emulator.base_url) as sdk:
         key = sdk.api_keys.get_current_key_metadata().data
         models = sdk.models.list(output_modalities="image").result
@@ -66,13 +72,9 @@ def test_pages(emulator: OpenRouterEmulator) -> None:
 
 
 def test_a_generation(emulator: OpenRouterEmulator, photo_part: dict[str, object]) -> None:
-    """What a call took, asked for by its id."""
+    """The SDK looks up the cost of a call by its id."""
     with OpenRouter(api_key=KEY, server_url=emulator.base_url) as sdk:
-        result = sdk.chat.send(
-            model=MODEL,
-            messages=[{"role": "user", "content": [{"type": "text", "text": PROMPT}, photo_part]}],
-            modalities=["image", "text"],
-        )
+        result = send_chat(sdk, photo_part)
         generation = sdk.generations.get_generation(id=result.id).data
 
     assert (generation.total_cost, generation.cancelled, generation.model) == (0.038826, False, MODEL)
@@ -93,12 +95,8 @@ def test_a_generation(emulator: OpenRouterEmulator, photo_part: dict[str, object
 def test_errors(
     scenario: str, error: type[Exception], emulator: OpenRouterEmulator, photo_part: dict[str, object]
 ) -> None:
-    """Error answers have the shape the SDK expects of their status."""
+    """Error answers have the format that the SDK expects for their status."""
     emulator.script([scenario])
 
     with OpenRouter(api_key=KEY, server_url=emulator.base_url, retry_config=None) as sdk, pytest.raises(error):
-        sdk.chat.send(
-            model=MODEL,
-            messages=[{"role": "user", "content": [{"type": "text", "text": PROMPT}, photo_part]}],
-            modalities=["image", "text"],
-        )
+        send_chat(sdk, photo_part)

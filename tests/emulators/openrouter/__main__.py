@@ -1,4 +1,4 @@
-"""`python -m tests.emulators.openrouter`: runs the emulator until it is interrupted."""
+"""Command `python -m tests.emulators.openrouter`: run the emulator until it is interrupted."""
 
 import argparse
 import asyncio
@@ -7,7 +7,7 @@ import sys
 
 from aiohttp import web
 
-from .app import API, Emulator
+from tests.emulators.openrouter.app import API, Emulator
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
@@ -28,14 +28,16 @@ async def _serve(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Read the command line and serve."""
+    """Parse the command line and serve."""
     parser = argparse.ArgumentParser(prog="python -m tests.emulators.openrouter", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8788, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument("--latency", type=float, default=0, help="seconds an answer takes (default: %(default)s)")
-    parser.add_argument("--keep", type=int, default=100, help="requests remembered (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8788, help="0 selects a free port (default: %(default)s)")
+    parser.add_argument("--latency", type=float, default=0, help="seconds until an answer (default: %(default)s)")
+    parser.add_argument("--keep", type=int, default=100, help="number of requests to keep (default: %(default)s)")
     parser.add_argument(
-        "--exit-with-parent", action="store_true", help="stop when the standard input ends, however the parent died"
+        "--exit-with-parent",
+        action="store_true",
+        help="stop at the end of standard input, e.g. if the parent is killed",
     )
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(parser.parse_args()))

@@ -1,4 +1,4 @@
-"""Builds OpenRouter's answers byte for byte: a completion, a picture of `/images`, an error."""
+"""Builders of OpenRouter's answers: a chat completion, an `/images` answer, an error."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 import pybase64
 
-from .validation import PictureRequest
+from tests.emulators.openrouter.validation import PictureRequest
 
 CREATED = 1763838012
 COST_USD = 0.038826
@@ -20,19 +20,19 @@ Ending = Literal["complete", "cut", "drop", "stall", "drip"]
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One call under way, as an answer needs to know it."""
+    """The parts of a call that an answer depends on."""
 
-    protocol: Literal["chat", "images", "other"]
+    api: Literal["chat", "images", "other"]
     generation_id: str
     origin: str
     request: PictureRequest | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What goes over the wire.
+    """An HTTP response and its cost.
 
-    `ending` is how the body ends: `cut` closes the connection halfway, `drop` before a byte of the answer,
-    `stall` never answers, and `drip` sends a byte now and then.
+    `ending` says how the body is sent: `cut` closes the connection halfway, `drop` closes it before the first byte,
+    `stall` never answers, and `drip` sends one byte every 50 ms.
     """
 
     body: bytes = b""
@@ -44,23 +44,23 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] = {}, cost_usd: float = 0) -> Answer:
-    """An answer whose body is JSON."""
+    """Return an answer with a JSON body."""
     return Answer(msgspec.json.encode(body), status, {**_JSON, **headers}, cost_usd=cost_usd)
 
 
 def error_body(status: int, error_type: str | None, message: str, metadata: Mapping[str, Any] = {}) -> dict[str, Any]:
-    """OpenRouter\'s error shape."""
-    facts = {"error_type": error_type, **metadata} if error_type else dict(metadata)
-    return {"error": {"code": status, "message": message, "metadata": facts}}
+    """Return the JSON of an error."""
+    details = {"error_type": error_type, **metadata} if error_type else dict(metadata)
+    return {"error": {"code": status, "message": message, "metadata": details}}
 
 
 def data_url(picture: bytes, media_type: str) -> str:
-    """A picture as a data URL of the media type it declares."""
+    """Return a picture as a data URL that declares this media type."""
     return f"data:{media_type};base64,{pybase64.b64encode_as_string(picture)}"
 
 
 def usage(cost: float | None) -> dict[str, Any]:
-    """What the call took: tokens, and the cost in dollars, 0 for an answer that is not billed."""
+    """Return the usage of a call: tokens, and the cost in dollars, 0 for an answer that is not billed."""
     image_tokens = IMAGE_TOKENS if cost else 0
     completion_tokens = image_tokens + 9
     return {
@@ -90,7 +90,7 @@ def completion(
     with_usage: bool = True,
     cost: float | None = COST_USD,
 ) -> dict[str, Any]:
-    """The body of a `/chat/completions` answer; `images=None` leaves the field out."""
+    """Return the JSON of a `/chat/completions` answer; `images=None` omits the field."""
     assert call.request is not None
     message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None, "reasoning": None}
     if images is not None:
@@ -121,7 +121,7 @@ def completion(
 def images_body(
     data: Sequence[Mapping[str, Any]] | None, *, with_usage: bool = True, cost: float | None = COST_USD
 ) -> dict[str, Any]:
-    """The body of an `/images` answer."""
+    """Return the JSON of an `/images` answer."""
     body: dict[str, Any] = {"created": CREATED, "data": data}
     if with_usage:
         body["usage"] = usage(cost)
@@ -129,12 +129,12 @@ def images_body(
 
 
 def image_entry(url: str) -> dict[str, Any]:
-    """A picture as `/chat/completions` carries it."""
+    """Return the entry for a picture in a `/chat/completions` answer."""
     return {"type": "image_url", "index": 0, "image_url": {"url": url}}
 
 
 def data_entry(url: str) -> dict[str, Any]:
-    """The same picture as `/images` carries it: the base64 bare, an address as it is."""
+    """Return the entry for a picture in an `/images` answer: base64 for a data URL, or else the URL unchanged."""
     if (match := re.match(r"data:([^;]*);base64,", url)) is None:
         return {"url": url}
     return {"b64_json": url[match.end() :], "media_type": match[1]}

@@ -1,4 +1,4 @@
-"""The server: OpenRouter's routes under `/api/v1`, the pictures it serves by address, and the controls of a test."""
+"""The server: OpenRouter's routes under `/api/v1`, pictures under `/files`, and control endpoints for tests."""
 
 import asyncio
 import itertools
@@ -10,23 +10,23 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from .answers import COST_USD, Answer, Call, error_body, json_answer
-from .catalogue import MODELS, image_endpoints, models_page
-from .errors import ERRORS
-from .pages import generation_page, key_page
-from .scenarios import SCENARIOS, answer, draw_answer
-from .validation import PictureRequest, Refusal, check_authorization, read_chat, read_images
+from tests.emulators.openrouter.account import generation_details, key_details
+from tests.emulators.openrouter.answers import COST_USD, Answer, Call, error_body, json_answer
+from tests.emulators.openrouter.errors import ERRORS
+from tests.emulators.openrouter.models import MODELS, image_endpoints, model_list
+from tests.emulators.openrouter.scenarios import SCENARIOS, answer, draw_answer
+from tests.emulators.openrouter.validation import PictureRequest, Refusal, check_authorization, read_chat, read_images
 
 MAX_BODY_BYTES = 40_000_000
 API = "/api/v1"
-CALLS = "calls"  # the script of both endpoints that make pictures
+CALLS = "calls"  # name of the script that both picture endpoints share
 _READERS: dict[str, Callable[[bytes], PictureRequest]] = {"chat": read_chat, "images": read_images}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One step of a script: a scenario, its options, and how long the answer takes."""
+    """One step of a script: a scenario, its options, and the time until the answer in seconds."""
 
     scenario: str = "ok"
     options: dict[str, Any] = {}
@@ -34,11 +34,11 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Emulator:
-    """The state of one emulator; `app` serves it.
+    """The state of an emulator. `app` returns the application that serves it.
 
     Args:
-        latency_s: how long an answer takes unless its step says otherwise, in seconds.
-        keep: how many requests are remembered for `GET /_control/requests`.
+        latency_s: Time until an answer in seconds, unless its step sets another one.
+        keep: Number of requests to keep for `GET /_control/requests`.
     """
 
     def __init__(self, latency_s: float = 0, keep: int = 100) -> None:
@@ -48,7 +48,7 @@ class Emulator:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets the scripts, the requests and the money spent."""
+        """Clear the scripts, the requests and the spending."""
         self._scripts: defaultdict[str, deque[Step]] = defaultdict(deque)
         self._requests.clear()
         self._generations: dict[str, dict[str, Any]] = {}
@@ -58,18 +58,19 @@ class Emulator:
         self._waiting = 0
 
     def app(self) -> web.Application:
-        """The routes, bound to this state."""
+        """Return an application with the routes of this emulator."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.add_routes(
             [
-                web.post(f"{API}/chat/completions", self._call("chat")),
-                web.post(f"{API}/images", self._call("images")),
-                web.get(f"{API}/key", self._page("/key", self._key)),
-                web.get(f"{API}/models", self._page("/models", self._models)),
+                web.post(f"{API}/chat/completions", self._picture_handler("chat")),
+                web.post(f"{API}/images", self._picture_handler("images")),
+                web.get(f"{API}/key", self._get_handler("/key", self._key)),
+                web.get(f"{API}/models", self._get_handler("/models", self._models)),
                 web.get(
-                    f"{API}/images/models/{{author}}/{{slug}}/endpoints", self._page("/endpoints", self._endpoints)
+                    f"{API}/images/models/{{author}}/{{slug}}/endpoints",
+                    self._get_handler("/endpoints", self._endpoints),
                 ),
-                web.get(f"{API}/generation", self._page("/generation", self._generation)),
+                web.get(f"{API}/generation", self._get_handler("/generation", self._generation)),
                 web.get("/files/{name}", self._file),
                 web.get("/redirect", self._redirect),
                 web.get("/silence", self._silence),
@@ -82,31 +83,31 @@ class Emulator:
         )
         return app
 
-    def _call(self, protocol: Any) -> Handler:
+    def _picture_handler(self, api: Any) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             step = self._next_step(CALLS)
             generation_id = f"gen-{next(self._ids)}"
             started = time.monotonic()
             try:
-                picture_request = await self._read(request, protocol)
+                picture_request = await self._read(request, api)
             except Refusal as refusal:
                 return await _send(request, _refused(refusal))
             self._pictures[generation_id] = picture_request
-            call = Call(protocol, generation_id, str(request.url.origin()), picture_request)
+            call = Call(api, generation_id, str(request.url.origin()), picture_request)
             try:
-                await self._take_time(step)
+                await self._delay(step)
             except asyncio.CancelledError:
-                self._settle(call, Answer(cost_usd=COST_USD if protocol == "chat" else 0), started, cancelled=True)
+                self._record_cost(call, Answer(cost_usd=COST_USD if api == "chat" else 0), started, cancelled=True)
                 raise
             reply = await asyncio.to_thread(answer, call, step.scenario, step.options)
-            self._settle(call, reply, started, cancelled=False)
+            self._record_cost(call, reply, started, cancelled=False)
             self._waiting += reply.ending == "stall"
             return await _send(request, reply)
 
         return handle
 
-    async def _read(self, request: web.Request, protocol: str) -> PictureRequest:
-        """Reads and records a request; its body is not kept by the web framework while the answer is waited for."""
+    async def _read(self, request: web.Request, api: str) -> PictureRequest:
+        """Record and parse a request, without `Request.read`, which would keep the body until the answer is sent."""
         record: dict[str, Any] = {"method": request.method, "path": request.path, "headers": dict(request.headers)}
         self._requests.append(record)
         body = b"".join([chunk async for chunk in request.content.iter_chunked(1 << 18)])
@@ -116,32 +117,32 @@ class Emulator:
             raise Refusal(413, "payload_too_large", "Request entity too large")
         if request.content_type != "application/json":
             raise Refusal(400, "invalid_request", "Content-Type must be application/json")
-        return await asyncio.to_thread(_READERS[protocol], body)
+        return await asyncio.to_thread(_READERS[api], body)
 
-    def _page(self, name: str, make: Callable[[web.Request], dict[str, Any]]) -> Handler:
+    def _get_handler(self, name: str, respond: Callable[[web.Request], dict[str, Any]]) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             self._requests.append(
                 {"method": "GET", "path": request.path_qs, "headers": dict(request.headers), "body": b"null"}
             )
             scripted = bool(self._scripts[name])
             step = self._next_step(name)
-            await self._take_time(step)
+            await self._delay(step)
             try:
                 check_authorization(request.headers.get("Authorization"))
                 if scripted and step.scenario != "ok":
                     call = Call("other", "", str(request.url.origin()))
                     return await _send(request, answer(call, step.scenario, step.options))
-                return await _send(request, json_answer(make(request)))
+                return await _send(request, json_answer(respond(request)))
             except Refusal as refusal:
                 return await _send(request, _refused(refusal))
 
         return handle
 
     def _key(self, request: web.Request) -> dict[str, Any]:
-        return key_page(self._limit, self._usage)
+        return key_details(self._limit, self._usage)
 
     def _models(self, request: web.Request) -> dict[str, Any]:
-        return models_page(request.query.get("output_modalities"))
+        return model_list(request.query.get("output_modalities"))
 
     def _endpoints(self, request: web.Request) -> dict[str, Any]:
         model = MODELS.get("{author}/{slug}".format_map(request.match_info))
@@ -170,7 +171,7 @@ class Emulator:
         return await _send(request, Answer(ending="stall"))
 
     async def _control_script(self, request: web.Request) -> web.StreamResponse:
-        steps = [_step(item) for item in await request.json()]
+        steps = [_parse_step(item) for item in await request.json()]
         self._scripts[request.query.get("path", CALLS)].extend(steps)
         return web.json_response({"steps": len(steps)})
 
@@ -193,16 +194,16 @@ class Emulator:
     def _next_step(self, script: str) -> Step:
         return self._scripts[script].popleft() if self._scripts[script] else Step()
 
-    async def _take_time(self, step: Step) -> None:
+    async def _delay(self, step: Step) -> None:
         await asyncio.sleep(self._latency_s if step.latency_s is None else step.latency_s)
 
-    def _settle(self, call: Call, reply: Answer, started: float, cancelled: bool) -> None:
-        """Books what the call cost, as `GET /generation` and `GET /key` then tell."""
+    def _record_cost(self, call: Call, reply: Answer, started: float, cancelled: bool) -> None:
+        """Record what the call cost, for `GET /generation` and `GET /key`."""
         assert call.request is not None
         self._usage += reply.cost_usd
-        self._generations[call.generation_id] = generation_page(
+        self._generations[call.generation_id] = generation_details(
             call.generation_id,
-            api_type="image" if call.protocol == "images" else "completions",
+            api_type="image" if call.api == "images" else "completions",
             model=call.request.model.id,
             provider=call.request.model.provider,
             cost_usd=reply.cost_usd,
@@ -212,8 +213,8 @@ class Emulator:
         )
 
 
-def _step(item: str | dict[str, Any]) -> Step:
-    """A step is a name, or an object `{"scenario": name, "latency_s": 2, …options}`."""
+def _parse_step(item: str | dict[str, Any]) -> Step:
+    """Parse a step: a name, or an object `{"scenario": name, "latency_s": 2, …options}`."""
     options: dict[str, Any] = {"scenario": item} if isinstance(item, str) else dict(item)
     step = Step(options.pop("scenario", "ok"), options, options.pop("latency_s", None))
     if step.scenario not in SCENARIOS and step.scenario not in ERRORS:
@@ -234,9 +235,9 @@ def _refused(refusal: Refusal) -> Answer:
 
 
 async def _send(request: web.Request, reply: Answer) -> web.StreamResponse:
-    """Sends an answer the way it ends."""
+    """Send an answer with its kind of ending."""
     if reply.ending == "stall":
-        await asyncio.Event().wait()  # until the client goes away, which cancels the handler
+        await asyncio.Event().wait()  # aiohttp cancels the handler when the client disconnects
     if reply.ending == "drop":
         assert request.transport is not None
         request.transport.abort()
@@ -258,5 +259,5 @@ async def _send(request: web.Request, reply: Answer) -> web.StreamResponse:
             await response.write(reply.body)
         await response.write_eof()
     except ConnectionResetError:
-        pass  # The client went away, which is the client's right.
+        pass  # A client may disconnect at any time.
     return response

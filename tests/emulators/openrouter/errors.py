@@ -1,11 +1,11 @@
-"""Every answer with an error status that OpenRouter has been seen to give, by name."""
+"""Answers with an error status that OpenRouter is known to give, by name."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from .answers import Answer, error_body, json_answer
+from tests.emulators.openrouter.answers import Answer, error_body, json_answer
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ def error(
     code: int | str | None = None,
     with_code: bool = True,
 ) -> Answer:
-    """The error answer of this name; `code` replaces the body's code, as some providers do."""
+    """Return the error answer of this name, with another `code` in its body if one is given."""
     row = ERRORS[name]
     body = error_body(row.status, row.error_type, row.message, row.metadata)
     if code is not None:

@@ -1,19 +1,19 @@
-"""The picture the emulator answers with: the posterised photo on a ground the colour of felt."""
+"""Picture in the emulator's answers: the posterised photo on a felt-coloured background."""
 
 from functools import lru_cache
 
 import pyvips
 
 _FELT_RGB = (214, 190, 170)
-_LEVELS = 51  # 256 / 51: five tones a channel
+_LEVELS = 51  # 256 / 51 gives five tones a channel
 
 
 @lru_cache(maxsize=8)
 def draw(photo: bytes, width: int, height: int, media_type: str = "image/png") -> bytes:
-    """Draws the plushie of `photo`, `width` by `height` pixels; the same photo always gives the same bytes.
+    """Draw the plushie of `photo`, `width` by `height` pixels; the same photo always gives the same bytes.
 
     Raises:
-        pyvips.Error: the photo is not a picture.
+        pyvips.Error: The photo is not a picture.
     """
     subject = pyvips.Image.thumbnail_buffer(
         photo, round(width * 0.8), height=round(height * 0.8), size="both"
@@ -21,9 +21,9 @@ def draw(photo: bytes, width: int, height: int, media_type: str = "image/png") -
     if subject.hasalpha():
         subject = subject.flatten(background=_FELT_RGB)
     posterised = ((subject.gaussblur(2) / _LEVELS).rint() * _LEVELS).cast("uchar")
-    nap = pyvips.Image.gaussnoise(width, height, mean=0, sigma=6, seed=1)
-    ground = (pyvips.Image.black(width, height, bands=3) + _FELT_RGB + nap).cast("uchar")
-    picture = ground.insert(posterised, (width - posterised.width) // 2, (height - posterised.height) // 2).copy(
+    noise = pyvips.Image.gaussnoise(width, height, mean=0, sigma=6, seed=1)
+    background = (pyvips.Image.black(width, height, bands=3) + _FELT_RGB + noise).cast("uchar")
+    picture = background.insert(posterised, (width - posterised.width) // 2, (height - posterised.height) // 2).copy(
         interpretation="srgb"
     )
     suffix, options = (".png", {"compression": 1}) if media_type == "image/png" else (".jpg", {"Q": 90})

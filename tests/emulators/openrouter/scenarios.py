@@ -1,4 +1,4 @@
-"""Every answer OpenRouter has been seen to give, by name. A script is a list of these names, used one a call."""
+"""Answers that OpenRouter is known to give, by name. A script is a list of these names, one for each call."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pybase64
 
-from .answers import (
+from tests.emulators.openrouter.answers import (
     COST_USD,
     Answer,
     Call,
@@ -18,13 +18,13 @@ from .answers import (
     images_body,
     json_answer,
 )
-from .catalogue import picture_size
-from .errors import ERRORS, error
-from .picture import draw
+from tests.emulators.openrouter.errors import ERRORS, error
+from tests.emulators.openrouter.models import picture_size
+from tests.emulators.openrouter.picture import draw
 
 
 def draw_answer(call: Call, media_type: str = "image/png") -> bytes:
-    """The picture drawn from the call's own photo, at the size its model would return."""
+    """Return a picture drawn from the photo of the call, at the size that its model returns."""
     request = call.request
     assert request is not None
     width, height = picture_size(request.aspect_ratio, request.resolution)
@@ -45,10 +45,10 @@ def ok(
     with_usage: bool = True,
     cost: float | None = COST_USD,
 ) -> Answer:
-    """A picture; the options bend the answer in the ways that still carry one."""
+    """Return a picture; the options vary the answer in ways that keep it valid."""
     picture_url = url or data_url(draw_answer(call, media_type), declared or media_type)
     assert call.request is not None
-    if call.protocol == "images":
+    if call.api == "images":
         entry = data_entry(picture_url)
         if not typed:
             entry.pop("media_type", None)
@@ -71,7 +71,7 @@ def ok(
 
 
 def image_address(call: Call, *, url: str | None = None) -> Answer:
-    """A picture by its address instead of its bytes; by default one that the emulator serves."""
+    """Return the URL of a picture instead of its bytes; by default a URL of the emulator."""
     return ok(call, url=url or f"{call.origin}/files/{call.generation_id}.png")
 
 
@@ -86,9 +86,9 @@ def no_picture(
     with_usage: bool = True,
     cost: float | None = COST_USD,
 ) -> Answer:
-    """A 200 without a picture: `images` is absent, null or empty."""
+    """Return a 200 without a picture: `images` is absent, null or empty."""
     value: list[Any] | None = [] if images == "empty" else None
-    if call.protocol == "images":
+    if call.api == "images":
         body = images_body(value, with_usage=with_usage, cost=cost)
     else:
         body = completion(
@@ -108,7 +108,7 @@ def no_picture(
 
 
 def error_in_choice(call: Call, *, cost: float | None = None) -> Answer:
-    """A choice that says how the provider failed; billed unless `cost` is 0."""
+    """Return a 200 with an error of the provider inside its choice; without `cost`, its usage is missing."""
     error = {
         "code": 502,
         "message": "Upstream error from Google",
@@ -120,87 +120,87 @@ def error_in_choice(call: Call, *, cost: float | None = None) -> Answer:
 
 
 def error_in_200(call: Call, *, status: int = 502, error_type: str | None = None) -> Answer:
-    """Nothing but an error, and yet the status is 200."""
+    """Return a 200 that contains only an error."""
     metadata = {"provider_name": "Google", "raw": "upstream connect error"}
     return json_answer(error_body(status, error_type, "Provider returned error", metadata))
 
 
 def null_choices(call: Call) -> Answer:
-    """No choices and no error."""
+    """Return a 200 with neither choices nor an error."""
     body: dict[str, Any] = {"id": call.generation_id, "object": "chat.completion", "choices": None}
-    return json_answer(body if call.protocol == "chat" else {"data": None})
+    return json_answer(body if call.api == "chat" else {"data": None})
 
 
 def nested(call: Call) -> Answer:
-    """A good answer, nested under `provider`."""
+    """Return a good answer nested under `provider`."""
     answer = ok(call)
     return json_answer({"provider": msgspec.Raw(answer.body)}, cost_usd=answer.cost_usd)
 
 
 def html(call: Call, *, status: int = 200) -> Answer:
-    """A page of the edge network in place of an answer."""
+    """Return an HTML page, as a proxy in front of OpenRouter does."""
     return Answer(b"<!DOCTYPE html><html><body>Bad gateway</body></html>", status, {"Content-Type": "text/html"})
 
 
 def blank(call: Call, *, status: int = 200) -> Answer:
-    """Nothing but white space."""
+    """Return only white space."""
     return Answer(b"\n   \n", status)
 
 
 def cut_short(call: Call) -> Answer:
-    """The connection closes halfway through a good answer."""
+    """Close the connection halfway through a good answer."""
     return msgspec.structs.replace(ok(call), ending="cut")
 
 
 def cut_json(call: Call) -> Answer:
-    """The body stops halfway, and yet the connection ends as if it were whole."""
+    """Return half of a good answer as if it were complete: Content-Length matches, but the JSON is cut off."""
     answer = ok(call)
     return msgspec.structs.replace(answer, body=answer.body[: len(answer.body) // 2])
 
 
 def drip(call: Call) -> Answer:
-    """A good answer that comes byte by byte, and would take hours."""
+    """Send a good answer byte by byte, so slowly that it would take hours."""
     return msgspec.structs.replace(ok(call), ending="drip")
 
 
 def drop(call: Call) -> Answer:
-    """The connection closes before the first byte of an answer; the call is billed."""
+    """Close the connection before the first byte of an answer; the call is billed."""
     return Answer(ending="drop", cost_usd=COST_USD)
 
 
 def stall(call: Call) -> Answer:
-    """No answer at all, until the client gives up; a chat call is billed nonetheless."""
-    return Answer(ending="stall", cost_usd=COST_USD if call.protocol == "chat" else 0)
+    """Send no answer until the client disconnects; a chat call is billed all the same."""
+    return Answer(ending="stall", cost_usd=COST_USD if call.api == "chat" else 0)
 
 
 def empty_picture(call: Call) -> Answer:
-    """A data URL without data."""
+    """Return a data URL without data."""
     return ok(call, url="data:image/png;base64,")
 
 
 def bad_base64(call: Call, *, cost: float | None = COST_USD) -> Answer:
-    """A data URL that is not base64."""
+    """Return a data URL that is not valid base64."""
     return ok(call, url="data:image/png;base64,iVBORw0KGgo*not*base64*", cost=cost)
 
 
 def not_a_picture(call: Call) -> Answer:
-    """Base64 of something that is no picture."""
-    return ok(call, url=data_url(b"This is a sentence, whatever the media type says.", "image/png"))
+    """Return valid base64 of bytes that are not a picture."""
+    return ok(call, url=data_url(b"This is a sentence instead of a picture in PNG.", "image/png"))
 
 
 def cut_picture(call: Call) -> Answer:
-    """The base64 is sound, and the picture in it stops halfway."""
+    """Return valid base64 of a picture that is cut off halfway."""
     picture = draw_answer(call)
     return ok(call, url=data_url(picture[: len(picture) // 2], "image/png"))
 
 
 def oversize(call: Call, *, size_bytes: int = 40_000_000) -> Answer:
-    """More base64 than any picture has."""
+    """Return more base64 than any real picture has."""
     return ok(call, url="data:image/png;base64," + "A" * size_bytes)
 
 
 def raw(call: Call, *, body_base64: str, status: int = 200, headers: Mapping[str, str] = {}) -> Answer:
-    """Any bytes at all."""
+    """Return the given bytes."""
     return Answer(pybase64.b64decode(body_base64), status, headers)
 
 
@@ -232,7 +232,7 @@ SCENARIOS: dict[str, Callable[..., Answer]] = {
 
 
 def answer(call: Call, name: str, options: Mapping[str, Any]) -> Answer:
-    """The answer of the scenario `name`, which is one of SCENARIOS or of ERRORS."""
+    """Return the answer of a scenario; `name` is a key of SCENARIOS or ERRORS."""
     if name in ERRORS:
         return error(name, **options)
     return SCENARIOS[name](call, **options)

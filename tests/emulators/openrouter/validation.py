@@ -1,7 +1,7 @@
-"""Strict reading of requests: refuses what OpenRouter or its providers refuse, misread or answer without a picture.
+"""Strict parser of requests, which rejects everything that OpenRouter or its providers would reject or misread.
 
-It is stricter than the service in two ways, so that mistakes show: fields it does not know are refused, and a request
-that the models answer with text only (no `modalities`, the picture before the text) is a 400.
+It is stricter than OpenRouter in two ways, to reveal mistakes: it rejects unknown fields, and requests that models may
+answer with text only (without `modalities`, or with the picture before the text).
 """
 
 import re
@@ -11,7 +11,7 @@ import msgspec
 import pybase64
 from msgspec import Meta
 
-from .catalogue import ASPECT_RATIOS, MODELS, EmulatedModel
+from tests.emulators.openrouter.models import ASPECT_RATIOS, MODELS, EmulatedModel
 
 MAX_PICTURES = 3
 MAX_PICTURE_BYTES = 7_000_000
@@ -22,7 +22,7 @@ _DATA_URL = re.compile(r"data:(image/(?:png|jpeg|webp));base64,")
 
 
 class Refusal(Exception):
-    """The answer to a request that OpenRouter would not serve."""
+    """The request is rejected with an error in OpenRouter's format."""
 
     def __init__(self, status: int, error_type: str, message: str) -> None:
         super().__init__(message)
@@ -89,7 +89,7 @@ class ImagesRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PictureRequest(msgspec.Struct, frozen=True):
-    """What either protocol asked for, once it is known to be sound."""
+    """A valid request for a picture, over either API."""
 
     model: EmulatedModel
     fallbacks: tuple[str, ...]
@@ -99,7 +99,11 @@ class PictureRequest(msgspec.Struct, frozen=True):
 
 
 def check_authorization(header: str | None) -> None:
-    """OpenRouter's keys begin with `sk-or-`; the emulator takes any that does, so that a wrong one can be tried too."""
+    """Reject a key without OpenRouter's prefix `sk-or-`; every other key is accepted.
+
+    Raises:
+        Refusal: The header is missing or has another kind of key.
+    """
     if header is None or not header.startswith("Bearer "):
         raise Refusal(401, "authentication", "No auth credentials found")
     if not header.startswith("Bearer sk-or-"):
@@ -107,7 +111,11 @@ def check_authorization(header: str | None) -> None:
 
 
 def read_chat(body: bytes) -> PictureRequest:
-    """Reads a request to `/chat/completions`."""
+    """Parse a request to `/chat/completions`.
+
+    Raises:
+        Refusal: The request is invalid.
+    """
     request = _decode(body, ChatRequest)
     model = _known_model(request.model)
     for fallback in request.models:
@@ -132,7 +140,11 @@ def read_chat(body: bytes) -> PictureRequest:
 
 
 def read_images(body: bytes) -> PictureRequest:
-    """Reads a request to `/images`."""
+    """Parse a request to `/images`.
+
+    Raises:
+        Refusal: The request is invalid.
+    """
     request = _decode(body, ImagesRequest)
     model = _known_model(request.model)
     if request.n != 1:
@@ -147,7 +159,7 @@ def read_images(body: bytes) -> PictureRequest:
 
 
 def sniff(picture: bytes) -> str | None:
-    """The media type that the first bytes of a picture say."""
+    """Return the media type of a picture by its first bytes."""
     if picture.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if picture.startswith(b"\xff\xd8\xff"):

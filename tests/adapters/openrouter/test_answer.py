@@ -1,10 +1,7 @@
-"""What is read out of an answer: facts with indulgence, the picture at the speed of memory, a pause in any form."""
+"""Decoding of answers: the picture and the facts of the call."""
 
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
-import httpx
 import msgspec
 import pybase64
 import pytest
@@ -13,7 +10,6 @@ from hypothesis import strategies as st
 
 from plushify_adapters.openrouter import _answer
 from plushify_adapters.openrouter._answer import read_answer
-from plushify_adapters.openrouter._exchange import HTTP_ERRORS, retry_after_s
 from plushify_core.domain.model_call import ModelFacts
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 1000
@@ -21,13 +17,13 @@ URL = f"data:image/png;base64,{pybase64.b64encode_as_string(PICTURE)}"
 
 
 def body(url: str = URL, **fields: Any) -> bytes:
-    """A chat answer with a picture."""
+    """Return the body of a chat answer with a picture."""
     choice = {"message": {"content": 'A "plushie" \\ for you\\\\', "images": [{"image_url": {"url": url}}]}}
     return msgspec.json.encode({"choices": [choice], **fields})
 
 
 def facts_of(**fields: Any) -> ModelFacts:
-    """The facts of an answer, which has its picture whatever they are."""
+    """Return the facts of an answer with these fields, and assert that its picture is found."""
     answer = read_answer(body(**fields))
     assert answer.picture == PICTURE
     return answer.facts
@@ -57,15 +53,17 @@ def facts_of(**fields: Any) -> ModelFacts:
         ({"cost": 0, "is_byok": False, "cost_details": {"upstream_inference_cost": 0.04}}, 0),
     ],
 )
-def test_the_cost(usage: Any, cost_nano_usd: int | None) -> None:
-    """The cost is exact in nano-dollars, includes the provider's own bill where that is ours, and is unknown where it
-    is no sensible number."""
+def test_reads_the_cost(usage: Any, cost_nano_usd: int | None) -> None:
+    """The cost is exact in nano-dollars, and unknown if it is not a plausible number.
+
+    It includes the provider's price if the account uses its own provider key (BYOK).
+    """
     assert facts_of(usage=usage).cost_nano_usd == cost_nano_usd
 
 
 @pytest.mark.parametrize(("tokens", "expected"), [(7, 7), (0, 0), (-1, None), (7.0, None), (True, None), (2**40, None)])
-def test_tokens(tokens: Any, expected: int | None) -> None:
-    """Tokens are whole numbers that a database holds."""
+def test_reads_token_counts(tokens: Any, expected: int | None) -> None:
+    """Token counts are integers that fit in a database column."""
     facts = facts_of(usage={"prompt_tokens": tokens, "completion_tokens": tokens})
 
     assert (facts.prompt_tokens, facts.completion_tokens) == (expected, expected)
@@ -74,13 +72,13 @@ def test_tokens(tokens: Any, expected: int | None) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"), [("gen-1", "gen-1"), ("a\0b\nc", "abc"), ("x" * 900, "x" * 200), ("", None), (7, None)]
 )
-def test_texts(text: Any, expected: str | None) -> None:
-    """Texts are short, and have no characters that a database refuses."""
+def test_cleans_text(text: Any, expected: str | None) -> None:
+    """Text is limited to 200 characters, and control characters, which databases reject, are removed."""
     assert facts_of(id=text).provider_call_id == expected
 
 
-def test_the_first_picture_that_is_one() -> None:
-    """Pictures that are none are passed over; an address before the picture is not."""
+def test_takes_the_first_valid_picture() -> None:
+    """Invalid pictures are skipped, but a URL before the picture has precedence."""
     images = [{"image_url": {"url": url}} for url in ("", "data:image/png;base64,aGVsbG8=", URL)]
     assert read_answer(msgspec.json.encode({"choices": [{"message": {"images": images}}]})).picture == PICTURE
 
@@ -91,15 +89,15 @@ def test_the_first_picture_that_is_one() -> None:
 @pytest.mark.parametrize(
     "scheme", ["", "data:;base64,", "DATA:image/png;charset=utf-8;BASE64,", "data:text/html;base64,"]
 )
-def test_schemes(scheme: str) -> None:
-    """Whatever stands before the base64, the bytes tell what it is."""
+def test_accepts_any_data_url_prefix(scheme: str) -> None:
+    """The media type comes from the first bytes, not from the prefix of the data URL."""
     answer = read_answer(body(URL.replace("data:image/png;base64,", scheme)))
 
     assert (answer.picture, answer.media_type) == (PICTURE, "image/png")
 
 
-def test_an_escaped_picture() -> None:
-    """Slashes may be escaped in JSON; such a picture takes the slower way and arrives."""
+def test_reads_a_picture_with_escaped_slashes() -> None:
+    """A picture is read even if the JSON escapes the slashes in its base64, which prevents its extraction."""
     assert read_answer(body().replace(b"/", b"\\/")).picture == PICTURE
 
 
@@ -109,55 +107,12 @@ TEXTS = st.text(st.sampled_from('ab"\\/\n\0é{}[],: '), max_size=30)
 @given(
     st.recursive(TEXTS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4)), TEXTS
 )
-def test_lifting_changes_nothing(anything: Any, content: str) -> None:
-    """Whether strings are lifted out before the parser sees them or not, the answer says the same."""
+def test_extracting_long_strings_does_not_change_the_answer(anything: Any, content: str) -> None:
+    """The decoded answer is the same with and without the extraction of long strings."""
     raw = body(anything=anything, id=content, error={"message": content, "metadata": anything}, usage=anything)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_answer, "_LONG_STRING", 10**9)
-        unlifted = read_answer(raw)
+        patch.setattr(_answer, "_LONG_STRING_BYTES", 10**9)
+        unextracted = read_answer(raw)
 
-        patch.setattr(_answer, "_LONG_STRING", 40)
-        assert read_answer(raw) == unlifted
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("0", 0.0),
-        ("40", 40.0),
-        ("1.5", 1.5),
-        (" 7 ", 7.0),
-        ("-1", None),
-        ("nan", None),
-        ("inf", None),
-        ("1e3", None),
-        ("9" * 40, None),
-        ("soon", None),
-        ("", None),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
-        ("Wed, 21 Oct 99999999999999999999 07:28:00 GMT", None),
-        ("Wed, 21 Oct 2015 07:28:00 +9999999999999999", None),
-        ("Mon, 01 Jan 0001 00:00:00 +2300", 0.0),
-    ],
-)
-def test_the_pause_that_is_asked_for(value: str, expected: float | None) -> None:
-    """`Retry-After` is a number of seconds or a date (RFC 9110 section 10.2.3); anything else is no pause at all."""
-    assert retry_after_s(httpx.Response(429, headers={"Retry-After": value})) == expected
-
-
-def test_a_pause_until_a_date_to_come() -> None:
-    """The pause lasts until the date."""
-    date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
-
-    pause_s = retry_after_s(httpx.Response(429, headers={"Retry-After": date}))
-
-    assert pause_s is not None
-    assert 3000 < pause_s <= 3600
-
-
-def test_every_error_of_the_http_library_is_known() -> None:
-    """When the HTTP library grows an error that is not translated, this fails."""
-    errors = {value for value in vars(httpx).values() if isinstance(value, type) and issubclass(value, Exception)}
-    unknown = {error.__name__ for error in errors if not issubclass(error, HTTP_ERRORS)}
-
-    assert unknown == {"CookieConflict"}  # of reading one of several cookies of a name, which nobody does here
+        patch.setattr(_answer, "_LONG_STRING_BYTES", 40)
+        assert read_answer(raw) == unextracted

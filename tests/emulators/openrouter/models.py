@@ -1,11 +1,11 @@
-"""The models the emulator knows, and the pages of OpenRouter's catalogue that describe them."""
+"""Models of the emulator, and the answers of the models API that describe them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-# Pixels that Gemini's image models return for each aspect ratio at 1K.
+# Width and height that Gemini's image models return for each aspect ratio at 1K, in pixels.
 # Source: https://openrouter.ai/docs/guides/overview/multimodal/image-generation
 ASPECT_RATIOS: dict[str, tuple[int, int]] = {
     "1:1": (1024, 1024),
@@ -23,7 +23,7 @@ RESOLUTION_SCALE: dict[str, float] = {"512": 0.5, "1K": 1, "2K": 2, "4K": 4}
 
 
 class EmulatedModel(msgspec.Struct, frozen=True):
-    """One model of the catalogue."""
+    """One model of the model list."""
 
     id: str
     name: str
@@ -34,7 +34,7 @@ class EmulatedModel(msgspec.Struct, frozen=True):
 
     @property
     def image_only(self) -> bool:
-        """Whether it has no text to give, so that asking for some finds no endpoint."""
+        """Whether the model outputs pictures only; OpenRouter answers a request for its text with 404."""
         return "text" not in self.output_modalities
 
 
@@ -78,7 +78,7 @@ MODELS: dict[str, EmulatedModel] = {
         ),
         EmulatedModel(
             "emulator/retired-image",
-            "Emulator: a model whose last day is over",
+            "Emulator: a model past its last day",
             "Google",
             expiration_date="2025-01-31",
         ),
@@ -99,14 +99,14 @@ MODELS: dict[str, EmulatedModel] = {
 
 
 def picture_size(aspect_ratio: str, resolution: str) -> tuple[int, int]:
-    """Width and height in pixels of the picture a model returns."""
+    """Return the width and height of the picture that a model returns, in pixels."""
     width, height = ASPECT_RATIOS[aspect_ratio]
     scale = RESOLUTION_SCALE[resolution]
     return round(width * scale), round(height * scale)
 
 
 def model_entry(model: EmulatedModel) -> dict[str, Any]:
-    """One entry of `GET /models`."""
+    """Return the entry of a model in `GET /models`."""
     return {
         "id": model.id,
         "canonical_slug": model.id,
@@ -130,15 +130,15 @@ def model_entry(model: EmulatedModel) -> dict[str, Any]:
     }
 
 
-def models_page(output_modalities: str | None) -> dict[str, Any]:
-    """`GET /models`: the models that can give any of these modalities; without the filter, those that can give text."""
+def model_list(output_modalities: str | None) -> dict[str, Any]:
+    """Return the JSON of `GET /models`: models with any of these output modalities, by default those with text."""
     wanted = set((output_modalities or "text").split(","))
     data = [model_entry(model) for model in MODELS.values() if "all" in wanted or wanted & set(model.output_modalities)]
     return {"data": data, "links": {"next": None}, "total_count": len(data)}
 
 
 def image_endpoints(model: EmulatedModel) -> dict[str, Any]:
-    """`GET /images/models/{author}/{slug}/endpoints`: what each provider of the model supports."""
+    """Return the JSON of `GET /images/models/{author}/{slug}/endpoints`: what each provider of a model supports."""
     return {
         "id": model.id,
         "endpoints": [

@@ -1,9 +1,9 @@
-"""The pages about the account: what the key may spend, and what a generation cost."""
+"""Answers about the account: limit of the key, and cost of a generation."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-_UNKNOWN = (
+_NULL_FIELDS = (
     "app_id",
     "cache_discount",
     "external_user",
@@ -33,8 +33,8 @@ _UNKNOWN = (
 )
 
 
-def key_page(limit: float | None, usage: float) -> dict[str, Any]:
-    """`GET /key`, with the key's limit and what it has used, in dollars."""
+def key_details(limit: float | None, usage: float) -> dict[str, Any]:
+    """Return the JSON of `GET /key`, with the limit and the usage of the key in dollars."""
     used = dict.fromkeys(("usage", "usage_daily", "usage_weekly", "usage_monthly"), usage)
     byok = dict.fromkeys(("byok_usage", "byok_usage_daily", "byok_usage_weekly", "byok_usage_monthly"), 0)
     return {
@@ -61,7 +61,7 @@ def key_page(limit: float | None, usage: float) -> dict[str, Any]:
     }
 
 
-def generation_page(
+def generation_details(
     generation_id: str,
     *,
     api_type: Literal["completions", "image"],
@@ -72,10 +72,10 @@ def generation_page(
     cancelled: bool,
     latency_ms: int,
 ) -> dict[str, Any]:
-    """`GET /generation`: what a call took. OpenRouter names every field, and leaves most of them null."""
+    """Return the JSON of `GET /generation`: cost and timing of a call. OpenRouter sends most fields as null."""
     return {
         "data": {
-            **dict.fromkeys(_UNKNOWN),
+            **dict.fromkeys(_NULL_FIELDS),
             "id": generation_id,
             "api_type": api_type,
             "created_at": datetime.now(UTC).isoformat(),

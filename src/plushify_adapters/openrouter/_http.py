@@ -1,4 +1,4 @@
-"""Bytes over the wire: what the HTTP library can raise is translated here, and no answer is larger than allowed."""
+"""Error translation and limits for HTTP calls. Calls may raise nothing else, and no body exceeds its limit."""
 
 import email.utils
 import re
@@ -8,41 +8,42 @@ from datetime import UTC, datetime
 
 import httpx
 
-from ._failures import LOST, OUR_MISTAKE, UNREACHABLE, UNREADABLE, CallFailed
-from ._request import RequestBody
+from plushify_adapters.openrouter._failures import OUR_MISTAKE, OUTCOME_UNKNOWN, UNREACHABLE, UNREADABLE, CallFailed
+from plushify_adapters.openrouter._request import RequestBody
 
 HTTP_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, UnicodeError)
-"""What the HTTP library raises: UnicodeError for a host, e.g. in the Location of a redirect, that is no name."""
+"""Every exception of the HTTP library; it raises UnicodeError for an invalid host name, e.g. in a redirect."""
 
 
 @contextmanager
-def translated(body: RequestBody) -> Iterator[None]:
-    """Turns the HTTP library's exceptions into what they mean for the bill.
+def translate_http_errors(body: RequestBody) -> Iterator[None]:
+    """Translate the HTTP library's exceptions, and re-raise those of reading the photo unchanged.
 
     Raises:
-        CallFailed: before the request had left whole, nothing was billed; after that, nobody knows.
+        CallFailed: The exchange failed. It is not billed if the request was incomplete, and unknown otherwise.
     """
     try:
         yield
     except HTTP_ERRORS as error:
         if body.photo_error is not None:
             raise body.photo_error from None
-        verdict = LOST if body.complete else UNREACHABLE
+        kind = OUTCOME_UNKNOWN if body.complete else UNREACHABLE
         if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL | UnicodeError):
-            verdict = LOST if body.complete else OUR_MISTAKE
-        raise CallFailed(verdict, f"{type(error).__name__}: {error}") from error
+            kind = OUTCOME_UNKNOWN if body.complete else OUR_MISTAKE
+        raise CallFailed(kind, f"{type(error).__name__}: {error}") from error
 
 
 async def read_limited(response: httpx.Response, max_bytes: int) -> bytes:
-    """The body of an answer.
+    """Return the body of a response, decompressed.
 
     The chunks are joined here because `Response.aread` keeps the body alive in a reference cycle with its stream.
 
     Raises:
-        CallFailed: the answer is larger than `max_bytes`.
+        CallFailed: The body is larger than `max_bytes`, or compressed more than once.
     """
     if "," in response.headers.get("Content-Encoding", ""):
-        raise CallFailed(UNREADABLE, "the answer is compressed more than once")  # so could grow a million times
+        # Nested compression could expand a small chunk a million times before its size is checked.
+        raise CallFailed(UNREADABLE, "the answer is compressed more than once")
     chunks, size = [], 0
     async for chunk in response.aiter_bytes():
         size += len(chunk)
@@ -53,7 +54,10 @@ async def read_limited(response: httpx.Response, max_bytes: int) -> bytes:
 
 
 def retry_after_s(response: httpx.Response) -> float | None:
-    """The pause an answer asks for, in seconds or until a date (RFC 9110 section 10.2.3)."""
+    """Return the `Retry-After` delay in seconds, from either of its forms (RFC 9110 section 10.2.3).
+
+    Returns None if the header is missing or malformed.
+    """
     value = response.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
         return float(value)
