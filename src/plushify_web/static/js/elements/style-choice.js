@@ -2,8 +2,11 @@ import { choiceCard } from "../choice-card.js";
 import { part } from "../dom.js";
 import { catalog } from "../state.js";
 
-/** The styles that have a drawing; the catalog may contain others. */
+/** The styles with a drawing of their own: all of the default catalog, which a test makes sure of. */
 const DRAWN_STYLES = ["classic", "kawaii", "realistic", "cartoon", "chibi"];
+
+/** The neutral drawing for every style that an operator has added to the catalog. */
+const CUSTOM_STYLE_ART = "/static/art/custom-style.svg";
 
 /** The styles of the catalog as radio buttons. */
 class StyleChoice extends HTMLElement {
@@ -18,6 +21,6 @@ function card({ id, name, description }, index) {
   return label;
 }
 
-const artOf = (id) => (DRAWN_STYLES.includes(id) ? `/static/art/styles/${id}.svg` : "/static/art/styles/classic.svg");
+const artOf = (id) => (DRAWN_STYLES.includes(id) ? `/static/art/styles/${id}.svg` : CUSTOM_STYLE_ART);
 
 customElements.define("style-choice", StyleChoice);
