@@ -1,1 +1,4 @@
-"""The page in a real browser, against a real server. A package, so that its fixtures end with its last test."""
+"""Tests of the page in a real browser against a real server.
+
+This folder is a package so that package-scoped fixtures are closed after its last test.
+"""

@@ -1,4 +1,4 @@
-"""A browser, a server, and a visitor whose page may neither stumble nor call anybody else."""
+"""Fixtures: a browser, a server, and visitors whose pages may neither raise errors nor contact another host."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,16 +11,16 @@ from tests.browser.server import Server, serve
 from tests.browser.visitor import Visitor
 
 PATIENCE_MS = 30_000
-"""Until a page that never shows what is expected has failed; a slow machine is no failure."""
+"""Time limit for everything that a test waits for on a page; long enough for a slow machine."""
 
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests on one worker, one behind the other.
+    """Run these tests on one worker, one after the other.
 
-    Playwright's event loop runs in the thread of the tests for as long as a browser is open, and no test of a
-    coroutine can run beside it. So the browser is closed, and the loop ended, behind the last of this folder.
+    While a browser is open, Playwright's event loop runs in the thread of the tests, and no asynchronous test can
+    run there. On one worker the browser is closed after the last test of this folder, before any other test runs.
     """
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium, or else the one that `playwright install chromium` fetched."""
+    """Start the system's Chromium, or the one that `playwright install chromium` fetched if the system has none."""
     expect.set_options(timeout=PATIENCE_MS)
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
@@ -40,14 +40,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server as it is out of the box."""
+    """Serve with the default settings."""
     with serve(tmp_path_factory.mktemp("plushify")) as server:
         yield server
 
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser profile without a past."""
+    """Open a new browser profile, without cookies or cache."""
     context = browser.new_context(reduced_motion="reduce")
     context.set_default_timeout(PATIENCE_MS)
     yield context
@@ -56,18 +56,18 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def new_page(context: BrowserContext) -> Iterator[Callable[[Server], Page]]:
-    """Opens pages, and at the end fails if one of them raised an error or asked another host for anything."""
+    """Return a function that opens pages. The test fails if one of them raises an error or contacts another host."""
     faults: list[str] = []
 
     def note_console(message: ConsoleMessage) -> None:
-        # Chromium also reports every answer of 400 and above, which is what some tests are about.
+        # Chromium also logs every response of 400 and above, and some tests provoke such responses.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             faults.append(message.text)
 
     def open_page(server: Server) -> Page:
         def note_request(request: Request) -> None:
             if not request.url.startswith((server.url, "blob:", "data:")):
-                faults.append(f"asked {request.url}")
+                faults.append(f"contacted {request.url}")
 
         page = context.new_page()
         page.on("console", note_console)
@@ -81,13 +81,13 @@ def new_page(context: BrowserContext) -> Iterator[Callable[[Server], Page]]:
 
 @pytest.fixture
 def visitor(new_page: Callable[[Server], Page], server: Server) -> Visitor:
-    """Somebody who has never been here."""
+    """Return a visitor without an account who has not opened the page yet."""
     return Visitor.new(new_page(server), server)
 
 
 @pytest.fixture
 def member(visitor: Visitor) -> Visitor:
-    """Somebody who has just signed up."""
+    """Return a visitor who has just signed up."""
     visitor.visit()
     visitor.sign_up()
     expect(visitor.balance).to_have_text("3 credits")

@@ -1,4 +1,4 @@
-"""A Plushify of its own: `plushify serve` in a process, on a free port, with a data directory that nobody else has."""
+"""A server for the tests: `plushify serve` in a process, on a free port, with its own data directory."""
 
 import os
 import socket
@@ -15,18 +15,18 @@ import stamina
 PLUSHIFY = str(Path(sys.executable).with_name("plushify"))
 
 START_TIMEOUT_S = 120
-"""A first start compiles every module."""
+"""Time limit for the start; the first one also compiles every module."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """Where a running server is reached, and the environment that its command line shares with it."""
+    """Address of a running server, and the environment that its command line needs."""
 
     url: str
     environment: Mapping[str, str]
 
     def grant(self, email: str, credits: int) -> None:
-        """Give somebody credits, the way an operator does."""
+        """Give credits to a user with the command line, as an operator does."""
         command = [PLUSHIFY, "credits", "grant", email, str(credits), "--reason", "test"]
         subprocess.run(command, env=self.environment, check=True, capture_output=True)
 
@@ -36,7 +36,7 @@ def serve(data_dir: Path, **settings: str) -> Iterator[Server]:
     """Serve with the felt model until the context ends.
 
     Args:
-        data_dir: where this server keeps everything.
+        data_dir: an existing folder for the database, the pictures and the log.
         settings: settings by their lower-case names without prefix, such as `free_credits="3"`.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PLUSHIFY_")}
@@ -66,7 +66,7 @@ def serve(data_dir: Path, **settings: str) -> Iterator[Server]:
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on now."""
+    """Return a TCP port of 127.0.0.1 on which nothing listens at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

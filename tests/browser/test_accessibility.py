@@ -1,4 +1,4 @@
-"""The page for everybody: axe-core finds nothing, and the keyboard reaches everything."""
+"""Accessibility of the page: axe-core, small screens, and the keyboard."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -16,7 +16,7 @@ SMALLEST = (320, 640)
 
 
 def violations(page: Page) -> list[str]:
-    """What axe-core finds wrong with the page as it stands."""
+    """Return the violations that axe-core finds in the current state of the page."""
     return [
         f"{violation['id']}: {node['target']}"
         for violation in Axe().run(page).response["violations"]
@@ -29,7 +29,7 @@ def violations(page: Page) -> list[str]:
 def test_axe_finds_nothing_in_any_view(
     browser: Browser, server: Server, scheme: Literal["light", "dark"], size: tuple[int, int]
 ) -> None:
-    """Signed out, in the dialog, with a plushie, in the gallery, in its details, and with a notification."""
+    """The page has no violations signed out, in the dialogs, with a result, in the gallery, and with a notification."""
     context = browser.new_context(
         color_scheme=scheme, reduced_motion="reduce", viewport={"width": size[0], "height": size[1]}
     )
@@ -58,8 +58,8 @@ def test_axe_finds_nothing_in_any_view(
     assert found == {"create": [], "sign up": [], "result": [], "gallery": [], "details": [], "empty": []}
 
 
-def test_nothing_sticks_out_of_the_smallest_screen(member: Visitor) -> None:
-    """At 320 px there is no scrolling sideways (WCAG 2.2, success criterion 1.4.10)."""
+def test_the_page_fits_the_smallest_screen(member: Visitor) -> None:
+    """At a width of 320 px the page does not scroll sideways (WCAG 2.2, success criterion 1.4.10)."""
     member.page.set_viewport_size({"width": SMALLEST[0], "height": SMALLEST[1]})
     width = "() => document.documentElement.scrollWidth"
     assert member.page.evaluate(width) == SMALLEST[0]
@@ -68,8 +68,8 @@ def test_nothing_sticks_out_of_the_smallest_screen(member: Visitor) -> None:
     assert member.page.evaluate(width) == SMALLEST[0]
 
 
-def test_the_keyboard_alone_makes_a_choice(visitor: Visitor) -> None:
-    """The first stop skips the header; arrows choose among styles."""
+def test_a_style_can_be_chosen_with_the_keyboard(visitor: Visitor) -> None:
+    """The first Tab reaches the link that skips the header, and the arrow keys choose a style."""
     visitor.visit()
     visitor.page.keyboard.press("Tab")
     expect(visitor.page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -80,8 +80,8 @@ def test_the_keyboard_alone_makes_a_choice(visitor: Visitor) -> None:
     expect(visitor.page.get_by_role("radio", name="Kawaii")).to_be_checked()
 
 
-def test_every_module_is_fetched_at_once(new_page: Callable[[Server], Page], server: Server) -> None:
-    """The page names all its modules up front, so that none waits for the one that imports it."""
+def test_every_module_is_preloaded(new_page: Callable[[Server], Page], server: Server) -> None:
+    """The page lists all its modules in its head, so that none is fetched only after the module that imports it."""
     page = new_page(server)
     page.goto(server.url)
     links = page.locator("link[rel=modulepreload]")

@@ -1,4 +1,4 @@
-"""Signing up, in and out on the page."""
+"""Signing up, signing in and signing out on the page."""
 
 from playwright.sync_api import expect
 
@@ -6,7 +6,7 @@ from tests.browser.visitor import Visitor
 
 
 def test_signing_out_and_in_again(member: Visitor) -> None:
-    """The balance is gone with the session, and back with it."""
+    """The balance disappears at sign-out and is shown again after sign-in."""
     member.page.get_by_role("button", name="Account").click()
     member.page.get_by_role("button", name="Sign out").click()
     expect(member.balance).to_be_hidden()
@@ -15,14 +15,14 @@ def test_signing_out_and_in_again(member: Visitor) -> None:
     expect(member.balance).to_have_text("3 credits")
 
 
-def test_a_session_outlives_a_reload(member: Visitor) -> None:
-    """Whoever comes back is still signed in."""
+def test_a_session_survives_a_reload(member: Visitor) -> None:
+    """The user is still signed in after the page is loaded again."""
     member.page.reload()
     expect(member.balance).to_have_text("3 credits")
 
 
-def test_a_wrong_password_is_told_in_the_dialog(member: Visitor) -> None:
-    """The dialog stays open, with what was typed."""
+def test_the_dialog_reports_a_wrong_password(member: Visitor) -> None:
+    """The dialog stays open and keeps the email address, and the user is not signed in."""
     member.page.get_by_role("button", name="Account").click()
     member.page.get_by_role("button", name="Sign out").click()
     member.page.get_by_role("button", name="Sign in").first.click()
@@ -32,8 +32,8 @@ def test_a_wrong_password_is_told_in_the_dialog(member: Visitor) -> None:
     expect(member.balance).to_be_hidden()
 
 
-def test_an_address_that_is_taken_is_told_in_the_dialog(member: Visitor) -> None:
-    """Nobody gets free credits twice with one address."""
+def test_the_dialog_reports_an_address_that_is_taken(member: Visitor) -> None:
+    """One address cannot sign up twice and get the free credits twice."""
     member.page.get_by_role("button", name="Account").click()
     member.page.get_by_role("button", name="Sign out").click()
     member.page.get_by_role("button", name="Sign in").first.click()
@@ -43,8 +43,8 @@ def test_an_address_that_is_taken_is_told_in_the_dialog(member: Visitor) -> None
     expect(member.balance).to_be_hidden()
 
 
-def test_password_managers_are_told_which_password_is_meant(visitor: Visitor) -> None:
-    """A new one when signing up, the current one when signing in."""
+def test_the_password_field_tells_password_managers_its_purpose(visitor: Visitor) -> None:
+    """The field asks for a new password at sign-up and for the current one at sign-in."""
     visitor.visit()
     visitor.page.get_by_role("button", name="Sign in").first.click()
     expect(visitor.page.get_by_label("Password")).to_have_attribute("autocomplete", "current-password")

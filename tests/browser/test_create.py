@@ -2,11 +2,12 @@
 
 from playwright.sync_api import Page, Route, expect
 
+from plushify_core import DEFAULT_CATALOG
 from tests.browser.visitor import Visitor, photo
 
 
-def test_the_whole_path_of_the_page(visitor: Visitor) -> None:
-    """Sign up, drop a photo, choose, wait, see the plushie at its true size, find it, delete it, undo, delete it."""
+def test_the_whole_journey_from_sign_up_to_deletion(visitor: Visitor) -> None:
+    """A visitor drops a photo, signs up, and can see, download, delete, restore and delete the plushie."""
     page = visitor.page
     visitor.visit()
     visitor.drop(photo(1200, 900))
@@ -39,8 +40,8 @@ def test_the_whole_path_of_the_page(visitor: Visitor) -> None:
     expect(visitor.balance).to_have_text("1 credit")
 
 
-def test_prices_and_what_will_be_left_are_shown_before_anything_is_spent(member: Visitor) -> None:
-    """Every quality names its pixels and its price, and the note says what it leaves."""
+def test_the_price_and_the_remaining_credits_are_shown_before_submission(member: Visitor) -> None:
+    """Every quality shows its pixels and its price, and the note says how many credits will be left."""
     qualities = member.page.locator("quality-choice label")
     expect(qualities).to_contain_text(["Standard 512 px 1 credit", "High 1024 px 2 credits", "Ultra 2048 px 4 credits"])
     note = member.page.locator("price-note")
@@ -49,8 +50,8 @@ def test_prices_and_what_will_be_left_are_shown_before_anything_is_spent(member:
     expect(note).to_contain_text("Costs 4 credits. You have 3 credits.")
 
 
-def test_too_few_credits_are_told_with_the_balance_and_nothing_is_made(member: Visitor) -> None:
-    """INSUFFICIENT_CREDITS shows what there is, and the photo stays chosen."""
+def test_too_few_credits_are_reported_with_the_balance(member: Visitor) -> None:
+    """On INSUFFICIENT_CREDITS the page shows the balance, keeps the photo, and nothing is charged."""
     member.choose(photo())
     member.make(quality="Ultra")
     expect(member.toast("You have 3 credits")).to_be_visible()
@@ -58,35 +59,35 @@ def test_too_few_credits_are_told_with_the_balance_and_nothing_is_made(member: V
     expect(member.balance).to_have_text("3 credits")
 
 
-def test_a_file_that_is_no_photo_is_refused_before_it_is_sent(member: Visitor) -> None:
-    """The page knows which types the server takes."""
+def test_a_file_of_another_type_is_refused_before_it_is_sent(member: Visitor) -> None:
+    """The page knows which media types the server accepts."""
     member.drop(b"%PDF-1.7", name="bello.pdf", media_type="application/pdf")
     expect(member.page.get_by_role("alert")).to_contain_text("not a photo we can read. Please use JPEG, PNG, or WebP.")
     expect(member.page.get_by_alt_text("The photo you chose")).to_be_hidden()
 
 
 def test_a_photo_over_the_limit_is_refused_before_it_is_sent(member: Visitor) -> None:
-    """The page knows how large a file may be."""
+    """The page knows how large a file the server accepts."""
     member.choose(photo() + bytes(10 * 2**20))
     expect(member.page.get_by_role("alert")).to_have_text("That photo has 10 MB; the limit is 10 MB.")
 
 
 def test_a_text_file_named_jpg_is_refused_by_the_server_and_costs_nothing(member: Visitor) -> None:
-    """What only looks like a photo is INVALID_INPUT."""
+    """A file that is a photo only by its name is INVALID_INPUT."""
     member.choose(b"not a photo at all")
     member.make()
     expect(member.toast("That did not work")).to_be_visible()
     expect(member.balance).to_have_text("3 credits")
 
 
-def test_without_a_photo_the_button_asks_for_one(member: Visitor) -> None:
-    """Nothing is sent, and the file input has the focus."""
+def test_submitting_without_a_photo_focuses_the_file_input(member: Visitor) -> None:
+    """The browser's own validation stops the form."""
     member.make()
     expect(member.page.get_by_label("Photo", exact=True)).to_be_focused()
 
 
-def test_a_reload_goes_on_waiting(member: Visitor) -> None:
-    """Whoever reloads while a plushie is being made sees the same wait, and then the plushie."""
+def test_a_reload_resumes_the_wait(member: Visitor) -> None:
+    """After a reload during a generation the page waits for it again, and then shows the plushie."""
     member.server.grant(member.email, 9)
     member.choose(photo(2400, 1800))
     member.make(quality="Ultra")
@@ -97,9 +98,9 @@ def test_a_reload_goes_on_waiting(member: Visitor) -> None:
     expect(member.balance).to_have_text("8 credits")
 
 
-def test_a_lost_answer_is_asked_for_again_and_charged_once(member: Visitor) -> None:
-    """The retry carries the same key: one generation, one charge."""
-    keys = lose_first_answer(member.page)
+def test_a_lost_response_is_retried_and_charged_once(member: Visitor) -> None:
+    """The retry carries the same idempotency key: one generation, one charge."""
+    keys = lose_first_response(member.page)
     member.choose(photo())
     member.make()
     expect(member.result).to_be_visible()
@@ -110,8 +111,8 @@ def test_a_lost_answer_is_asked_for_again_and_charged_once(member: Visitor) -> N
     expect(member.tiles).to_have_count(1)
 
 
-def test_an_expired_session_asks_to_sign_in_and_goes_on(member: Visitor) -> None:
-    """UNAUTHORIZED opens the dialog; after it, the plushie is made without another press."""
+def test_an_expired_session_asks_to_sign_in_and_continues(member: Visitor) -> None:
+    """UNAUTHORIZED opens the dialog; after signing in, the plushie is made without submitting again."""
     member.choose(photo())
     member.page.context.clear_cookies()
     member.make()
@@ -120,8 +121,8 @@ def test_an_expired_session_asks_to_sign_in_and_goes_on(member: Visitor) -> None
     expect(member.balance).to_have_text("2 credits")
 
 
-def test_a_quality_that_the_model_cannot_deliver_cannot_be_chosen_and_says_why(visitor: Visitor) -> None:
-    """The reason is the server's."""
+def test_a_quality_that_the_model_cannot_deliver_is_disabled_with_the_reason(visitor: Visitor) -> None:
+    """The page shows the reason that the server gives."""
 
     def without_high(route: Route) -> None:
         catalog = route.fetch().json()
@@ -134,8 +135,33 @@ def test_a_quality_that_the_model_cannot_deliver_cannot_be_chosen_and_says_why(v
     expect(visitor.page.locator("quality-choice")).to_contain_text("This model draws at most 512 px.")
 
 
-def lose_first_answer(page: Page) -> list[str]:
-    """Let the first submission reach the server, and lose the answer; returns the keys seen, as they come."""
+def test_every_default_style_shows_its_own_drawing(visitor: Visitor) -> None:
+    """Each style of the default catalog is shown with the drawing named after it, and the browser can display it."""
+    visitor.visit()
+    drawings = visitor.page.locator("style-choice img")
+    for drawing in drawings.all():
+        drawing.evaluate("drawing => drawing.decode()")
+    addresses = drawings.evaluate_all("drawings => drawings.map(drawing => drawing.getAttribute('src'))")
+    assert addresses == [f"/static/art/styles/{style.id}.svg" for style in DEFAULT_CATALOG.styles]
+
+
+def test_a_style_that_the_operator_added_shows_the_neutral_drawing(visitor: Visitor) -> None:
+    """A style without a drawing of its own does not borrow the one of another style."""
+
+    def with_custom_style(route: Route) -> None:
+        catalog = route.fetch().json()
+        catalog["styles"][1] |= {"id": "origami", "name": "Origami"}
+        route.fulfill(json=catalog)
+
+    visitor.page.route("**/api/catalog", with_custom_style)
+    visitor.visit()
+    drawing = visitor.page.locator("style-choice label", has_text="Origami").locator("img")
+    expect(drawing).to_have_attribute("src", "/static/art/custom-style.svg")
+    drawing.evaluate("drawing => drawing.decode()")
+
+
+def lose_first_response(page: Page) -> list[str]:
+    """Let the first submission reach the server but lose its response; return a list that fills with the keys sent."""
     keys: list[str] = []
 
     def pass_on(route: Route) -> None:

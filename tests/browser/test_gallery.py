@@ -7,7 +7,7 @@ from tests.browser.visitor import PASSWORD, Visitor, photo
 
 
 def fill_gallery(visitor: Visitor, count: int) -> None:
-    """Make this many plushies for the visitor without the page."""
+    """Make `count` plushies for the visitor over HTTP, without the page."""
     visitor.server.grant(visitor.email, count)
     url = visitor.server.url
     with httpx.Client(base_url=url, headers={"Origin": url}, timeout=60, trust_env=False) as client:
@@ -22,7 +22,7 @@ def fill_gallery(visitor: Visitor, count: int) -> None:
 
 
 def test_an_empty_gallery_leads_to_the_first_plushie(member: Visitor) -> None:
-    """There is a way on from an empty shelf."""
+    """The empty gallery links to the create view."""
     gallery = member.page.get_by_role("link", name="Gallery", exact=True)
     gallery.click()
     expect(gallery).to_have_attribute("aria-current", "page")
@@ -30,14 +30,14 @@ def test_an_empty_gallery_leads_to_the_first_plushie(member: Visitor) -> None:
     expect(member.page.get_by_role("heading", name="Turn a photo into a plushie")).to_be_focused()
 
 
-def test_the_gallery_asks_strangers_to_sign_in(visitor: Visitor) -> None:
-    """Whoever is not signed in sees how to, also by a link to the gallery itself."""
+def test_the_gallery_asks_visitors_to_sign_in(visitor: Visitor) -> None:
+    """A visitor who opens the gallery's address without a session sees a request to sign in."""
     visitor.visit("#/gallery")
     expect(visitor.page.get_by_role("heading", name="Whose shelf is it?")).to_be_visible()
 
 
-def test_skeletons_stand_in_until_the_data_has_come(member: Visitor) -> None:
-    """Loading is shown for as long as the server takes to answer."""
+def test_skeletons_are_shown_while_the_gallery_loads(member: Visitor) -> None:
+    """The loading state is shown until the server has responded."""
     held: list[Route] = []
     member.page.route("**/api/generations?*", lambda route: held.append(route))
     member.page.get_by_role("link", name="Gallery", exact=True).click()
@@ -47,13 +47,13 @@ def test_skeletons_stand_in_until_the_data_has_come(member: Visitor) -> None:
     expect(loading).to_be_hidden()
 
 
-def test_more_than_a_page_is_shown_on_request(member: Visitor) -> None:
-    """With pages of two, three plushies are two, and one more on request."""
+def test_show_more_loads_the_next_page(member: Visitor) -> None:
+    """With a page size of two, the third of three plushies is shown after "Show more"."""
 
-    def ask_for_two(route: Route) -> None:
+    def limit_to_two(route: Route) -> None:
         route.continue_(url=route.request.url.replace("limit=12", "limit=2"))
 
-    member.page.route("**/api/generations?*", ask_for_two)
+    member.page.route("**/api/generations?*", limit_to_two)
     fill_gallery(member, 3)
     member.page.get_by_role("link", name="Gallery", exact=True).click()
     expect(member.tiles).to_have_count(2)
@@ -63,8 +63,8 @@ def test_more_than_a_page_is_shown_on_request(member: Visitor) -> None:
     expect(member.page.get_by_role("button", name="Show more")).to_be_hidden()
 
 
-def test_a_plushie_has_an_address_with_the_original_beside_it(member: Visitor) -> None:
-    """The details open by their address, close by Escape, and the focus is back in the gallery."""
+def test_the_details_have_an_address_and_show_the_original(member: Visitor) -> None:
+    """The details open from the gallery and from their address, and Escape leads back to the gallery."""
     fill_gallery(member, 1)
     member.page.get_by_role("link", name="Gallery", exact=True).click()
     member.tiles.get_by_role("link").click()
@@ -78,8 +78,8 @@ def test_a_plushie_has_an_address_with_the_original_beside_it(member: Visitor) -
     expect(member.page).to_have_url(f"{member.server.url}/#/gallery")
 
 
-def test_a_restored_plushie_is_back_in_its_place(member: Visitor) -> None:
-    """Undo puts it where it was, not first."""
+def test_a_restored_plushie_returns_to_its_place(member: Visitor) -> None:
+    """Undo puts the plushie where it was, not at the beginning."""
     fill_gallery(member, 3)
     member.page.get_by_role("link", name="Gallery", exact=True).click()
     expect(member.tiles).to_have_count(3)
@@ -92,8 +92,8 @@ def test_a_restored_plushie_is_back_in_its_place(member: Visitor) -> None:
     assert member.tiles.evaluate_all(addresses) == before
 
 
-def test_a_plushie_that_is_not_there_is_told(member: Visitor) -> None:
-    """NOT_FOUND, and the gallery stays."""
+def test_an_unknown_plushie_is_reported(member: Visitor) -> None:
+    """On NOT_FOUND the page shows a notification and returns to the gallery."""
     member.page.goto(f"{member.server.url}/#/gallery/00000000-0000-7000-8000-000000000000")
     expect(member.toast("Not here any more")).to_be_visible()
     expect(member.page).to_have_url(f"{member.server.url}/#/gallery")

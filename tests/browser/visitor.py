@@ -1,8 +1,9 @@
-"""Somebody in front of the page: what people do there, in their words."""
+"""A page object: what a visitor does on the page, and where the page shows the results."""
 
 import base64
 import itertools
 from dataclasses import dataclass
+from typing import Self
 
 import pyvips
 from playwright.sync_api import FilePayload, Locator, Page, expect
@@ -22,7 +23,7 @@ _DROP = """(target, {base64, name, type}) => {
 
 
 def photo(width: int = 1200, height: int = 900) -> bytes:
-    """A JPEG of a round face in front of something blue, width × height px."""
+    """Return a JPEG of a round face on a blue background, width × height px."""
     sky = pyvips.Image.black(width, height, bands=3).linear(1, [120, 170, 220])
     radius = min(width, height) // 3
     face = sky.draw_circle([205, 150, 100], width // 2, height // 2, radius, fill=True)
@@ -36,36 +37,36 @@ def photo(width: int = 1200, height: int = 900) -> bytes:
 
 @dataclass(frozen=True)
 class Visitor:
-    """A person with a browser, an address of their own, and no account yet."""
+    """Person with a browser page and an email address; they may have an account or not."""
 
     page: Page
     server: Server
     email: str
 
     @classmethod
-    def new(cls, page: Page, server: Server) -> "Visitor":
-        """Somebody who has never been here."""
+    def new(cls, page: Page, server: Server) -> Self:
+        """Return a visitor without an account, whose email address no other visitor has."""
         return cls(page, server, f"visitor-{next(_NUMBERS)}@example.org")
 
     def visit(self, hash: str = "#/create") -> None:
-        """Open the page at an address of its own, and see it ready."""
+        """Open the page at this hash, and wait until the catalog is shown."""
         self.page.goto(f"{self.server.url}/{hash}")
         expect(self.page.locator("style-choice label")).to_have_count(5)
 
     def sign_up(self) -> None:
-        """Make an account by the way through the header."""
+        """Make an account, starting from the button in the header."""
         self.page.get_by_role("button", name="Sign in").first.click()
         self.page.get_by_role("button", name="Make an account").click()
         self.fill_in("Sign up")
 
     def fill_in(self, button: str, password: str = PASSWORD) -> None:
-        """Complete the open dialog for signing up or in."""
+        """Fill in the open dialog and press its button, "Sign up" or "Sign in"."""
         self.page.get_by_label("Email").fill(self.email)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("dialog").get_by_role("button", name=button).click()
 
     def drop(self, data: bytes, name: str = "bello.jpg", media_type: str = "image/jpeg") -> None:
-        """Drop a file onto the page."""
+        """Drop a file onto the photo picker."""
         file = {"base64": base64.b64encode(data).decode(), "name": name, "type": media_type}
         self.page.locator("photo-picker").evaluate(_DROP, file)
 
@@ -75,31 +76,31 @@ class Visitor:
         self.page.get_by_label("Photo", exact=True).set_input_files(file)
 
     def make(self, style: str = "Classic", quality: str = "Standard") -> None:
-        """Choose style and quality, and press the button."""
+        """Choose style and quality, and submit the form."""
         self.page.locator("style-choice").get_by_role("radio", name=style).check()
         self.page.locator("quality-choice").get_by_role("radio", name=quality).check()
         self.page.get_by_role("button", name="Make my plushie").click()
 
     @property
     def balance(self) -> Locator:
-        """The balance in the header."""
+        """Balance in the header."""
         return self.page.locator("credit-balance")
 
     @property
     def result(self) -> Locator:
-        """Where the plushie arrives."""
+        """Panel that shows the plushie once it is made."""
         return self.page.locator("result-panel")
 
     @property
     def waiting(self) -> Locator:
-        """What is shown during the wait."""
+        """Panel that is shown while the plushie is being made."""
         return self.page.locator("waiting-panel")
 
     @property
     def tiles(self) -> Locator:
-        """The plushies in the gallery."""
+        """Cards in the gallery, one for each generation."""
         return self.page.locator("gallery-card")
 
     def toast(self, text: str) -> Locator:
-        """The notification with this text."""
+        """Return the notification that contains this text."""
         return self.page.locator(".toast", has_text=text)

@@ -1,5 +1,5 @@
-import { Problem } from "./problem.js";
 import { setServerTime } from "./clock.js";
+import { Problem } from "./problem.js";
 import { balance } from "./state.js";
 
 export const getCatalog = () => call("GET", "/api/catalog");
@@ -10,7 +10,7 @@ export const createAccount = (credentials) => call("POST", "/api/accounts", { js
 export const createSession = (credentials) => call("POST", "/api/session", { json: credentials });
 export const deleteSession = () => call("DELETE", "/api/session");
 
-/** Submit a form with `image`, `style` and `quality`. The same key never makes, or charges for, a second generation. */
+/** Submit a form with `image`, `style` and `quality`. Sent again with the same key, it makes and charges nothing more. */
 export const submitGeneration = (form, idempotencyKey) =>
   call("POST", "/api/generations", {
     body: form,
@@ -35,14 +35,16 @@ async function call(method, path, { json, body, headers } = {}) {
     throw Problem.connectionLost();
   });
   setServerTime(response.headers.get("Date"));
-  if (!response.ok) throw noteBalance(await Problem.fromResponse(response).catch(() => Problem.unexpected(response.status)));
+  if (!response.ok) throw await problemOf(response);
   if (response.status === 204) return null;
   return response.json().catch(() => {
     throw Problem.connectionLost();
   });
 }
 
-function noteBalance(problem) {
+/** Read why the server refused, and take over the balance it names. A body that cannot be read leaves only the status. */
+async function problemOf(response) {
+  const problem = await Problem.fromResponse(response).catch(() => Problem.unexpected(response.status));
   if (problem.balance !== null) balance.value = problem.balance;
   return problem;
 }

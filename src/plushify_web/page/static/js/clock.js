@@ -1,15 +1,15 @@
-/** `Date` headers have whole seconds and come late: less of a difference than this means nothing. */
+/** Smaller differences are ignored: a `Date` header has whole seconds and arrives late. */
 const NOTICEABLE_MS = 2000;
 
 let skewMs = 0;
 
-/** Learn the server's time from a `Date` header, so that a wrong clock here shows no wrong waiting time. */
+/** Set the server's time from a `Date` header, so that waiting times are right even if this computer's clock is wrong. */
 export function setServerTime(date) {
   const differenceMs = Date.parse(date) - Date.now();
   skewMs = Math.abs(differenceMs) > NOTICEABLE_MS ? differenceMs : 0;
 }
 
-/** The time by the server's clock, in ms. */
+/** The time by the server's clock, in ms since the epoch. */
 export const serverNow = () => Date.now() + skewMs;
 
 /** Milliseconds since an ISO time of the server, never negative. */

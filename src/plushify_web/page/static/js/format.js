@@ -10,13 +10,13 @@ export const size = ({ width, height }) => `${width} × ${height} px`;
 export const day = (iso) => days.format(new Date(iso));
 export const time = (iso) => times.format(new Date(iso));
 
-/** Whole seconds as a stopwatch shows them: 0:07. */
+/** Minutes and whole seconds, like a stopwatch: 0:07. */
 export function stopwatch(ms) {
   const whole = Math.floor(ms / 1000);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-/** "JPEG, PNG or WebP" from media types. */
+/** Media types as a list for people: "JPEG, PNG, or WebP". */
 export function fileKinds(mediaTypes) {
   const names = mediaTypes.map((type) => type.replace("image/", "").toUpperCase().replace("WEBP", "WebP"));
   return new Intl.ListFormat("en", { type: "disjunction" }).format(names);

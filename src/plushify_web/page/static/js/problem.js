@@ -1,25 +1,25 @@
-/** Codes for what the server cannot tell us itself; all others are the server's own. */
+/** Codes for problems that the page finds itself; the server defines all others. */
 export const CONNECTION_LOST = "CONNECTION_LOST";
 export const UNEXPECTED_ANSWER = "UNEXPECTED_ANSWER";
 
-/** Why a call did not do what was asked. */
+/** The reason why a call to the server failed. `outcomeUnknown` says that the server may have done it all the same. */
 export class Problem extends Error {
   constructor({ code, message, retryable = true, charged = null, balance = null, retryAfterS = null, outcomeUnknown = false }) {
     super(message);
     Object.assign(this, { code, retryable, charged, balance, retryAfterS, outcomeUnknown });
   }
 
-  /** Read an RFC 9457 problem; anything else is an answer from something in between, such as a proxy. */
+  /** Read an RFC 9457 problem; any other body comes from something in between, such as a proxy. */
   static async fromResponse(response) {
     const isProblem = response.headers.get("Content-Type")?.startsWith("application/problem+json");
     const body = isProblem ? await response.json() : {};
     if (!body.code) return Problem.unexpected(response.status);
     const { code, detail: message, retryable, charged, balance } = body;
-    const retryAfterS = seconds(response.headers.get("Retry-After"));
+    const retryAfterS = parseRetryAfter(response.headers.get("Retry-After"));
     return new Problem({ code, message, retryable, charged, balance, retryAfterS, outcomeUnknown: charged === null });
   }
 
-  /** The error that a failed generation keeps; the refund is committed together with it. */
+  /** The stored error of a failed generation. `refunded` is certain: the refund is committed together with the error. */
   static fromGeneration({ error }) {
     const { code, message, retryable, refunded } = error;
     return new Problem({ code, message, retryable, charged: !refunded });
@@ -35,9 +35,9 @@ export class Problem extends Error {
   }
 }
 
-/** `Retry-After` as seconds; it may also be a date (RFC 9110, section 10.2.3). */
-function seconds(retryAfter) {
-  if (!retryAfter) return null;
-  const given = Number(retryAfter);
-  return Number.isNaN(given) ? Math.max(0, Math.ceil((Date.parse(retryAfter) - Date.now()) / 1000)) : given;
+/** `Retry-After` in seconds from now; the header may also be a date (RFC 9110, section 10.2.3). */
+function parseRetryAfter(header) {
+  if (!header) return null;
+  const delayS = Number(header);
+  return Number.isNaN(delayS) ? Math.max(0, Math.ceil((Date.parse(header) - Date.now()) / 1000)) : delayS;
 }

@@ -2,10 +2,10 @@ import { Signal } from "./state.js";
 
 const VIEWS = ["create", "gallery"];
 
-/** Where we are, from the address: `#/create`, `#/gallery` or `#/gallery/{id}`. */
+/** The current view and generation, read from the address: `#/create`, `#/gallery` or `#/gallery/{id}`. */
 export const route = new Signal(parse());
 
-/** Go to an address such as `#/gallery` in place of the one we are at. */
+/** Go to an address such as `#/gallery` without a new entry in the browser's history. */
 export const redirect = (hash) => location.replace(hash);
 
 addEventListener("hashchange", () => {

@@ -1,8 +1,8 @@
 import * as api from "./api.js";
 import { balance, user } from "./state.js";
 
-/** Become `person`, or nobody for null. */
-export async function enter(person) {
+/** Make the page show this user, and their balance; null signs out. */
+export async function setUser(person) {
   if (person) await refreshBalance();
   else balance.value = null;
   user.value = person;
@@ -10,20 +10,20 @@ export async function enter(person) {
 
 export async function signUp(credentials) {
   const session = await api.createAccount(credentials);
-  await enter(session.user);
+  await setUser(session.user);
 }
 
 export async function signIn(credentials) {
   const session = await api.createSession(credentials);
-  await enter(session.user);
+  await setUser(session.user);
 }
 
 export async function signOut() {
   await api.deleteSession();
-  await enter(null);
+  await setUser(null);
 }
 
-/** Fetch the balance anew. It is only shown, never relied on: a failure leaves the last one known. */
+/** Fetch the balance again. The server decides what it pays for, so a failure only leaves an older number in sight. */
 export async function refreshBalance() {
   try {
     balance.value = (await api.getCredits()).balance;
@@ -32,5 +32,5 @@ export async function refreshBalance() {
   }
 }
 
-/** Open the sign-in dialog, with the reason for it; resolves to whether somebody signed in. */
+/** Open the sign-in dialog with a reason to show (or null); resolves to whether the user signed in. */
 export const askToSignIn = (why, mode = "signIn") => document.querySelector("auth-dialog").ask(why, mode);

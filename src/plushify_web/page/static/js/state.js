@@ -1,7 +1,7 @@
-/** A value that tells its followers when it changes. */
+/** A value that calls its subscribers when it changes. */
 export class Signal {
   #value;
-  #followers = new Set();
+  #subscribers = new Set();
 
   constructor(value) {
     this.#value = value;
@@ -13,17 +13,17 @@ export class Signal {
 
   set value(value) {
     this.#value = value;
-    for (const follower of this.#followers) follower(value);
+    for (const subscriber of this.#subscribers) subscriber(value);
   }
 
-  /** Call `follower` with the value now and after every change. */
-  follow(follower) {
-    this.#followers.add(follower);
-    follower(this.#value);
+  /** Call `subscriber` with the value now and after every change. */
+  subscribe(subscriber) {
+    this.#subscribers.add(subscriber);
+    subscriber(this.#value);
   }
 }
 
-/** Who is signed in: `{id, email}`, null for nobody, undefined until the server has told. */
+/** The user who is signed in, `{id, email}`: null for nobody, undefined until the server has answered. */
 export const user = new Signal(undefined);
 
 /** The credits left, null while unknown. */

@@ -1,30 +1,31 @@
 import { fill, part } from "../dom.js";
-import { tell } from "../outcomes.js";
+import { showState } from "../panels.js";
+import { reportProblem } from "../report-problem.js";
 import { askToSignIn, signOut } from "../session.js";
 import { user } from "../state.js";
 import { toast } from "./toast-stack.js";
 
-/** Sign in, or who is signed in and the way out. */
+/** The button to sign in, or a menu with the user's address and the button to sign out. */
 class AccountMenu extends HTMLElement {
   connectedCallback() {
     part(this, "signIn").addEventListener("click", () => askToSignIn(null));
-    part(this, "signOut").addEventListener("click", () => this.#leave());
-    user.follow((person) => this.#show(person));
+    part(this, "signOut").addEventListener("click", () => this.#signOut());
+    user.subscribe((person) => this.#show(person));
   }
 
-  async #leave() {
+  async #signOut() {
     part(this, "menu").hidePopover();
     try {
       await signOut();
       toast({ kind: "info", title: "Signed out", text: "See you soon." });
     } catch (problem) {
-      tell(problem);
+      reportProblem(problem);
     }
   }
 
   #show(person) {
-    part(this, "signIn").hidden = person !== null;
-    part(this, "open").hidden = !person;
+    if (person === undefined) return showState(this, "unknown");
+    showState(this, person ? "signedIn" : "signedOut");
     if (person) fill(this, { email: person.email });
   }
 }

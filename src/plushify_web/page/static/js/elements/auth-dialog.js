@@ -10,7 +10,7 @@ const MODES = {
     submit: "Sign in",
     question: "New here?",
     other: "Make an account",
-    password: "current-password",
+    passwordAutocomplete: "current-password",
     send: signIn,
   },
   signUp: {
@@ -18,32 +18,32 @@ const MODES = {
     submit: "Sign up",
     question: "Been here before?",
     other: "Sign in",
-    password: "new-password",
+    passwordAutocomplete: "new-password",
     send: signUp,
   },
 };
 
-/** Sign in and sign up in one dialog; they differ in words and in what the password manager is told. */
+/** One dialog to sign in and to sign up; the two differ only in `MODES`. */
 class AuthDialog extends HTMLElement {
   #mode = "signIn";
-  #answer = () => {};
+  #resolve = () => {};
 
   connectedCallback() {
     this.#form.addEventListener("submit", (event) => this.#submit(event));
-    part(this, "other").addEventListener("click", () => this.#become(this.#mode === "signIn" ? "signUp" : "signIn"));
+    part(this, "other").addEventListener("click", () => this.#setMode(this.#mode === "signIn" ? "signUp" : "signIn"));
     part(this, "close").addEventListener("click", () => this.#dialog.close());
-    this.#dialog.addEventListener("close", () => this.#answer(this.#dialog.returnValue === "done"));
+    this.#dialog.addEventListener("close", () => this.#resolve(this.#dialog.returnValue === "done"));
   }
 
-  /** Open, and resolve to whether somebody signed in. */
+  /** Open with a reason to show (or null) in a mode; resolves to whether the user signed in. */
   ask(why, mode) {
     if (this.#dialog.open) return Promise.resolve(false);
-    this.#become(mode);
+    this.#setMode(mode);
     fill(this, { why });
     this.#dialog.returnValue = "";
     this.#dialog.showModal();
     return new Promise((resolve) => {
-      this.#answer = resolve;
+      this.#resolve = resolve;
     });
   }
 
@@ -68,12 +68,12 @@ class AuthDialog extends HTMLElement {
     toast({ kind: "success", title: this.#mode === "signUp" ? "Welcome to Plushify" : "Welcome back", text });
   }
 
-  #become(mode) {
+  #setMode(mode) {
     this.#mode = mode;
-    const { heading, submit, question, other, password } = MODES[mode];
+    const { heading, submit, question, other, passwordAutocomplete } = MODES[mode];
     const free = catalog.value?.freeCredits;
     fill(this, { heading, submit, question, other, error: null, gift: mode === "signUp" && free ? `You start with ${credits(free)}, free.` : null });
-    this.#form.elements.password.autocomplete = password;
+    this.#form.elements.password.autocomplete = passwordAutocomplete;
   }
 
   #setBusy(busy) {

@@ -1,13 +1,14 @@
 import { listGenerations } from "../api.js";
-import { Attempt } from "../attempt.js";
 import { serverNow } from "../clock.js";
 import { fill, part } from "../dom.js";
-import { isSettled, untilSettled } from "../live.js";
-import { tell, withCharge } from "../outcomes.js";
+import { showState, shownPanel } from "../panels.js";
+import { isSettled, untilSettled } from "../polling.js";
 import { Problem } from "../problem.js";
+import { reportProblem, withCharge } from "../report-problem.js";
 import { route } from "../router.js";
 import { askToSignIn, refreshBalance } from "../session.js";
 import { user } from "../state.js";
+import { Submission } from "../submission.js";
 import "./photo-picker.js";
 import "./price-note.js";
 import "./quality-choice.js";
@@ -16,85 +17,86 @@ import "./style-choice.js";
 import { toast } from "./toast-stack.js";
 import "./waiting-panel.js";
 
-/** From a photo to a plushie: choose, wait, see. */
+/** The way from a photo to a plushie. Its states: choose, waiting, done. */
 class CreateView extends HTMLElement {
-  #attempt = null;
+  #submission = null;
 
   connectedCallback() {
-    this.#form.addEventListener("change", (event) => this.#chooseAnew(event));
-    this.#form.addEventListener("invalid", () => this.#become("choose"), { capture: true });
+    this.#form.addEventListener("change", (event) => this.#startOver(event));
+    this.#form.addEventListener("invalid", () => this.#show("choose"), { capture: true });
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
     });
     part(this, "another").addEventListener("click", () => this.#picker.clear());
-    part(this, "sameAgain").addEventListener("click", () => this.#become("choose"));
-    user.follow((person) => (person ? this.#resume() : this.#become("choose")));
+    part(this, "sameAgain").addEventListener("click", () => this.#show("choose"));
+    user.subscribe((person) => (person ? this.#resume() : this.#show("choose")));
   }
 
   async #submit() {
     if (!user.value && !(await askToSignIn("Make an account to keep your plushies in.", "signUp"))) return;
-    this.#attempt ??= new Attempt(new FormData(this.#form));
-    this.#wait({ since: new Date(serverNow()).toISOString(), photoUrl: this.#picker.previewUrl });
+    this.#submission ??= new Submission(new FormData(this.#form));
+    this.#showWaiting({ since: new Date(serverNow()).toISOString(), photoUrl: this.#picker.previewUrl });
     try {
-      await this.#follow(await this.#attempt.send());
+      await this.#showOutcome(await this.#submission.send());
     } catch (problem) {
-      this.#stop(problem);
+      this.#fail(problem);
     }
   }
 
-  /** After a reload, go on waiting for what was running. */
+  /** After a reload, wait for the generation that is still running. */
   async #resume() {
     try {
       const { items } = await listGenerations({ limit: 1 });
-      if (this.dataset.state !== "choose" || this.#attempt || !items[0] || isSettled(items[0])) return;
-      this.#wait({ since: items[0].createdAt, photoUrl: items[0].originalUrl });
-      await this.#follow(items[0]);
+      if (this.dataset.state !== "choose" || this.#submission || !items[0] || isSettled(items[0])) return;
+      this.#showWaiting({ since: items[0].createdAt, photoUrl: items[0].originalUrl });
+      await this.#showOutcome(items[0]);
     } catch (problem) {
-      this.#stop(problem);
+      this.#fail(problem);
     }
   }
 
-  async #follow(accepted) {
+  /** Wait until an accepted generation has settled, and show its plushie. Throws the problem if it failed. */
+  async #showOutcome(accepted) {
     if (!isSettled(accepted)) refreshBalance();
-    const ended = await untilSettled(accepted);
+    const settled = await untilSettled(accepted);
     await refreshBalance();
-    if (ended.status === "failed") throw Problem.fromGeneration(ended);
-    this.#attempt = null;
-    part(this, "result").show(ended);
+    if (settled.status === "failed") throw Problem.fromGeneration(settled);
+    this.#submission = null;
+    part(this, "result").show(settled);
     part(this, "sameAgain").hidden = !this.#picker.previewUrl;
-    this.#become("done");
-    toast({ kind: "success", title: "Your plushie is here", text: "You find it in your gallery, too." });
+    this.#show("done");
+    toast({ kind: "success", title: "Your plushie is here", text: "You will find it in your gallery, too." });
   }
 
-  /** An attempt whose end is unknown is kept: sent again, it cannot be charged twice. */
-  #stop(problem) {
+  /** Keep a submission whose outcome is unknown: sent again with its key, it cannot be charged twice. */
+  #fail(problem) {
     if (!user.value) return;
-    this.#become("choose");
-    if (!problem.outcomeUnknown && problem.code !== "UNAUTHORIZED") this.#attempt = null;
+    this.#show("choose");
+    if (!problem.outcomeUnknown && problem.code !== "UNAUTHORIZED") this.#submission = null;
     fill(this, { failure: problem.code === "GENERATION_FAILED" ? withCharge(problem) : null });
-    tell(problem, this.#form.checkValidity() ? () => this.#submit() : null);
+    reportProblem(problem, this.#form.checkValidity() ? () => this.#submit() : null);
   }
 
-  #wait(what) {
+  /** Any change of the form makes the next submission a new one, with a new key. */
+  #startOver({ target }) {
+    this.#submission = null;
     fill(this, { failure: null });
-    this.#become("waiting");
-    part(this, "waiting").start(what);
+    if (target.type === "file") this.#show("choose");
   }
 
-  #chooseAnew({ target }) {
-    this.#attempt = null;
+  #showWaiting(details) {
     fill(this, { failure: null });
-    if (target.type === "file") this.#become("choose");
+    this.#show("waiting");
+    part(this, "waiting").start(details);
   }
 
-  #become(state) {
+  #show(state) {
     const hadFocus = this.contains(document.activeElement);
-    this.dataset.state = state;
+    showState(this, state);
     if (state !== "waiting") part(this, "waiting").stop();
     part(this, "workbench").disabled = state === "waiting";
-    for (const panel of this.querySelectorAll("[data-shown-when]")) panel.hidden = panel.dataset.shownWhen !== state;
-    if (hadFocus && route.value.view === "create") this.querySelector(`[data-shown-when="${state}"] [tabindex="-1"]`)?.focus();
+    if (hadFocus && route.value.view === "create") shownPanel(this).querySelector('[tabindex="-1"]')?.focus();
   }
 
   get #form() {

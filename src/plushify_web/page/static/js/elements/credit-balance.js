@@ -2,10 +2,10 @@ import { fill } from "../dom.js";
 import { credits } from "../format.js";
 import { balance } from "../state.js";
 
-/** The balance in the header, always in sight while somebody is signed in. */
+/** The balance in the header, shown while the user is signed in. */
 class CreditBalance extends HTMLElement {
   connectedCallback() {
-    balance.follow((count) => this.#show(count));
+    balance.subscribe((count) => this.#show(count));
   }
 
   #show(count) {

@@ -1,11 +1,12 @@
-import { downloadUrl, fill, part } from "../dom.js";
+import { qualityName, styleName } from "../choices.js";
+import { downloadUrl, fill, part, showImage } from "../dom.js";
 import { credits, size, time } from "../format.js";
-import { withCharge } from "../outcomes.js";
-import { Problem } from "../problem.js";
+import { showState } from "../panels.js";
+import { requestRemoval } from "../removal.js";
+import { failureText } from "../report-problem.js";
 import { redirect, route } from "../router.js";
-import { catalog } from "../state.js";
 
-/** One generation at large, original beside generated. Asks for its deletion by a `remove` event. */
+/** One generation at full size, the original beside the plushie. Its states: made, notMade. */
 class DetailDialog extends HTMLElement {
   #generation;
 
@@ -19,14 +20,13 @@ class DetailDialog extends HTMLElement {
   show(generation) {
     this.#generation = generation;
     const { style, quality, creditsCost, width, createdAt, error } = generation;
-    const { styles, qualities } = catalog.value;
     fill(this, {
-      style: nameOf(styles, style),
-      quality: nameOf(qualities, quality),
+      style: styleName(style),
+      quality: qualityName(quality),
       size: width ? size(generation) : "–",
       cost: error?.refunded ? "0 (refunded)" : credits(creditsCost),
       made: time(createdAt),
-      error: error && withCharge(Problem.fromGeneration(generation)),
+      error: failureText(generation),
     });
     this.#showPictures();
     if (!this.#dialog.open) this.#dialog.showModal();
@@ -38,24 +38,21 @@ class DetailDialog extends HTMLElement {
 
   #showPictures() {
     const { originalUrl, generatedUrl, width, height } = this.#generation;
-    Object.assign(part(this, "original"), { src: originalUrl ?? "", hidden: !originalUrl });
-    part(this, "generatedFigure").hidden = !generatedUrl;
-    part(this, "download").hidden = !generatedUrl;
+    showImage(part(this, "original"), originalUrl);
+    showState(this, generatedUrl ? "made" : "notMade");
     if (!generatedUrl) return;
-    Object.assign(part(this, "generated"), { src: generatedUrl, width, height });
+    showImage(part(this, "generated"), generatedUrl, { width, height });
     part(this, "download").href = downloadUrl(generatedUrl);
   }
 
   #remove() {
     this.#dialog.close();
-    this.dispatchEvent(new CustomEvent("remove", { bubbles: true, detail: this.#generation }));
+    requestRemoval(this, this.#generation);
   }
 
   get #dialog() {
     return this.querySelector("dialog");
   }
 }
-
-const nameOf = (choices, id) => choices.find((choice) => choice.id === id)?.name ?? id;
 
 customElements.define("detail-dialog", DetailDialog);

@@ -1,20 +1,20 @@
+import { styleName } from "../choices.js";
 import { elapsedMs } from "../clock.js";
+import { fill, fromTemplate, part, showImage } from "../dom.js";
 import { day, size, stopwatch, time } from "../format.js";
-import { fill, fromTemplate, part } from "../dom.js";
-import { isSettled, untilSettled } from "../live.js";
-import { tell, withCharge } from "../outcomes.js";
-import { Problem } from "../problem.js";
+import { isSettled, untilSettled } from "../polling.js";
+import { requestRemoval } from "../removal.js";
+import { failureText, reportProblem } from "../report-problem.js";
 import { refreshBalance } from "../session.js";
-import { catalog } from "../state.js";
 
-/** One generation in the gallery; while it runs, it waits for its end. Asks for its deletion by a `remove` event. */
+/** One generation in the gallery. While the generation runs, the card polls until it has settled. */
 class GalleryCard extends HTMLElement {
   #generation;
-  #gone = new AbortController();
+  #removed = new AbortController();
   #timer = null;
 
   disconnectedCallback() {
-    this.#gone.abort();
+    this.#removed.abort();
     clearInterval(this.#timer);
   }
 
@@ -28,18 +28,17 @@ class GalleryCard extends HTMLElement {
     this.replaceChildren(fromTemplate("gallery-card"));
     this.#describe();
     this.#showPicture();
-    part(this, "delete").addEventListener("click", () => this.dispatchEvent(new CustomEvent("remove", { bubbles: true, detail: generation })));
+    part(this, "delete").addEventListener("click", () => requestRemoval(this, generation));
     if (!isSettled(generation)) this.#wait();
   }
 
   #describe() {
     const { id, style, width, createdAt, error } = this.#generation;
-    const styleName = catalog.value.styles.find((known) => known.id === style)?.name ?? style;
-    const name = `${styleName}, ${time(createdAt)}`;
+    const name = `${styleName(style)}, ${time(createdAt)}`;
     fill(this, {
-      style: styleName,
+      style: styleName(style),
       facts: width ? `${size(this.#generation)}, ${day(createdAt)}` : day(createdAt),
-      failure: error && withCharge(Problem.fromGeneration(this.#generation)),
+      failure: failureText(this.#generation),
       note: error ? "Not made" : null,
     });
     part(this, "open").href = `#/gallery/${id}`;
@@ -51,12 +50,10 @@ class GalleryCard extends HTMLElement {
   #showPicture() {
     const { thumbnailUrl, originalUrl, placeholder } = this.#generation;
     const picture = part(this, "picture");
-    Object.assign(part(this, "placeholder"), { src: placeholder ?? "", hidden: !placeholder });
     picture.addEventListener("load", () => this.classList.add("loaded"));
     picture.addEventListener("error", () => fill(this, { note: "Cannot be loaded now" }));
-    const url = thumbnailUrl ?? originalUrl;
-    if (url) picture.src = url;
-    else picture.hidden = true;
+    showImage(part(this, "placeholder"), placeholder);
+    showImage(picture, thumbnailUrl ?? originalUrl);
   }
 
   async #wait() {
@@ -64,12 +61,12 @@ class GalleryCard extends HTMLElement {
     tick();
     this.#timer = setInterval(tick, 1000);
     try {
-      const ended = await untilSettled(this.#generation, this.#gone.signal);
-      if (this.#gone.signal.aborted) return;
-      this.generation = ended;
+      const settled = await untilSettled(this.#generation, this.#removed.signal);
+      if (this.#removed.signal.aborted) return;
+      this.generation = settled;
       refreshBalance();
     } catch (problem) {
-      tell(problem);
+      reportProblem(problem);
     } finally {
       clearInterval(this.#timer);
     }

@@ -1,35 +1,37 @@
 import { getGeneration, listGenerations } from "../api.js";
 import { fill, part } from "../dom.js";
-import { tell } from "../outcomes.js";
-import { remove } from "../removal.js";
+import { showState } from "../panels.js";
+import { removeWithUndo } from "../removal.js";
+import { reportProblem } from "../report-problem.js";
 import { redirect, route } from "../router.js";
 import { askToSignIn } from "../session.js";
 import { user } from "../state.js";
 import "./detail-dialog.js";
 import "./gallery-card.js";
 
-const PAGE = 12;
+const PAGE_SIZE = 12;
 
-/** Everything a person has made, newest first. */
+/** All generations of the user, newest first. Its states: loading, signedOut, empty, failed, filled. */
 class GalleryView extends HTMLElement {
   #loadedFor = null;
   #cursor = null;
   #total = 0;
 
   connectedCallback() {
-    part(this, "more").addEventListener("click", () => this.#more());
+    part(this, "more").addEventListener("click", () => this.#loadMore());
     part(this, "again").addEventListener("click", () => this.#load());
     part(this, "signIn").addEventListener("click", () => askToSignIn(null));
     this.addEventListener("remove", ({ detail }) => this.#remove(detail));
-    user.follow(() => this.#enter());
-    route.follow(() => this.#enter());
+    user.subscribe(() => this.#update());
+    route.subscribe(() => this.#update());
   }
 
-  async #enter() {
+  /** Bring the view in line with the address and the user. */
+  async #update() {
     const { view, id } = route.value;
-    if (view !== "gallery") return this.#leave();
-    if (user.value === undefined) return this.#become("loading");
-    if (user.value === null) return this.#signedOut();
+    if (view !== "gallery") return this.#reset();
+    if (user.value === undefined) return this.#show("loading");
+    if (user.value === null) return this.#showSignedOut();
     if (this.#loadedFor !== user.value) {
       this.#loadedFor = user.value;
       await this.#load();
@@ -38,35 +40,36 @@ class GalleryView extends HTMLElement {
     else this.#details.close();
   }
 
-  #leave() {
+  /** Close the details, and load the list again at the next visit. */
+  #reset() {
     this.#loadedFor = null;
     this.#details.close();
   }
 
-  #signedOut() {
+  #showSignedOut() {
     this.#list.replaceChildren();
-    this.#leave();
-    this.#become("signedOut");
+    this.#reset();
+    this.#show("signedOut");
   }
 
   async #load() {
-    this.#become(this.#cards.length === 0 ? "loading" : "filled");
+    this.#show(this.#cards.length === 0 ? "loading" : "filled");
     try {
-      const page = await listGenerations({ limit: PAGE });
+      const page = await listGenerations({ limit: PAGE_SIZE });
       this.#list.replaceChildren();
       this.#append(page);
     } catch (problem) {
-      this.#become(this.#cards.length === 0 ? "failed" : "filled");
-      tell(problem);
+      this.#show(this.#cards.length === 0 ? "failed" : "filled");
+      reportProblem(problem);
     }
   }
 
-  async #more() {
+  async #loadMore() {
     part(this, "more").disabled = true;
     try {
-      this.#append(await listGenerations({ limit: PAGE, cursor: this.#cursor }));
+      this.#append(await listGenerations({ limit: PAGE_SIZE, cursor: this.#cursor }));
     } catch (problem) {
-      tell(problem);
+      reportProblem(problem);
     } finally {
       part(this, "more").disabled = false;
     }
@@ -77,21 +80,21 @@ class GalleryView extends HTMLElement {
       this.#details.show(this.#cardOf(id)?.generation ?? (await getGeneration(id)));
     } catch (problem) {
       redirect("#/gallery");
-      tell(problem);
+      reportProblem(problem);
     }
   }
 
   #remove(generation) {
-    remove(generation, {
+    removeWithUndo(generation, {
       onRemoved: () => {
-        const gone = this.#cardOf(generation.id);
-        (gone?.nextElementSibling ?? this).querySelector("a, h1").focus();
-        gone?.remove();
-        this.#count(-1);
+        const removed = this.#cardOf(generation.id);
+        (removed?.nextElementSibling ?? this).querySelector("a, h1").focus();
+        removed?.remove();
+        this.#changeTotal(-1);
       },
       onRestored: (restored) => {
         this.#list.insertBefore(card(restored), this.#firstOlderThan(restored));
-        this.#count(+1);
+        this.#changeTotal(+1);
       },
     });
   }
@@ -100,20 +103,24 @@ class GalleryView extends HTMLElement {
     this.#list.append(...items.map(card));
     this.#cursor = nextCursor;
     this.#total = total;
-    this.#count(0);
+    this.#showCount();
   }
 
-  #count(change) {
+  #changeTotal(change) {
     this.#total += change;
+    this.#showCount();
+  }
+
+  #showCount() {
     const shown = this.#cards.length;
     part(this, "more").hidden = this.#cursor === null;
     fill(this, { count: shown < this.#total ? `${shown} of ${this.#total}` : null });
-    this.#become(shown === 0 && this.#cursor === null ? "empty" : "filled");
+    this.#show(shown === 0 && this.#cursor === null ? "empty" : "filled");
   }
 
-  #become(state) {
+  #show(state) {
     this.#list.ariaBusy = String(state === "loading");
-    for (const panel of this.querySelectorAll("[data-shown-when]")) panel.hidden = panel.dataset.shownWhen !== state;
+    showState(this, state);
   }
 
   #cardOf(id) {

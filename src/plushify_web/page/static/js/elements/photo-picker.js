@@ -1,21 +1,25 @@
-import { fill, part } from "../dom.js";
+import { fill, part, showImage } from "../dom.js";
 import { fileKinds, megabytes, megapixels } from "../format.js";
+import { showState } from "../panels.js";
 import { catalog } from "../state.js";
 
-/** A file input one can also drop and paste into, which shows the photo and refuses what the server would. */
+/**
+ * A file input that also accepts dropped and pasted files. It shows the photo, and refuses the files that the
+ * server would refuse. Its states: empty, filled.
+ */
 class PhotoPicker extends HTMLElement {
   connectedCallback() {
-    this.#input.addEventListener("change", () => this.#take());
+    this.#input.addEventListener("change", () => this.#showChosen());
     part(this, "clear").addEventListener("click", () => this.clear());
     document.addEventListener("paste", (event) => this.#receive(event, event.clipboardData));
     document.addEventListener("drop", (event) => this.#receive(event, event.dataTransfer));
     document.addEventListener("dragover", (event) => event.preventDefault());
     for (const type of ["dragenter", "dragover"]) this.addEventListener(type, () => this.classList.add("over"));
     for (const type of ["dragleave", "drop"]) this.addEventListener(type, () => this.classList.remove("over"));
-    catalog.follow((known) => known && this.#explain(known.limits));
+    catalog.subscribe((loaded) => loaded && this.#showLimits(loaded.limits));
   }
 
-  /** The address of the chosen photo, empty without one. */
+  /** The object URL of the chosen photo; empty if none is chosen. */
   get previewUrl() {
     return this.#preview.src;
   }
@@ -29,34 +33,33 @@ class PhotoPicker extends HTMLElement {
   #receive(event, { files }) {
     if (files.length === 0) return;
     event.preventDefault();
-    if (this.#input.matches(":disabled") || this.closest("[data-view]").hidden) return;
+    if (this.#input.matches(":disabled") || this.closest("create-view").hidden) return;
     this.#input.files = files;
     this.#input.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
-  async #take() {
+  async #showChosen() {
     const [file] = this.#input.files;
     URL.revokeObjectURL(this.#preview.src);
-    this.#preview.removeAttribute("src");
-    if (file) this.#preview.src = URL.createObjectURL(file);
-    this.classList.toggle("filled", Boolean(file));
+    showImage(this.#preview, file ? URL.createObjectURL(file) : null);
+    showState(this, file ? "filled" : "empty");
     fill(this, { error: null, name: file?.name ?? null });
-    const wrong = file && (whatIsWrong(file) ?? (await this.#tooManyPixels()));
-    if (!wrong || file !== this.#input.files[0]) return;
+    const error = file && (fileError(file) ?? (await this.#pixelError()));
+    if (!error || file !== this.#input.files[0]) return;
     this.clear();
-    fill(this, { error: wrong });
+    fill(this, { error });
   }
 
-  /** A picture that this browser cannot show may still be one for the server, which looks closer. */
-  async #tooManyPixels() {
-    const shown = await this.#preview.decode().then(() => true, () => false);
+  /** A photo that this browser cannot decode is left to the server, which may be able to. */
+  async #pixelError() {
+    const decoded = await this.#preview.decode().then(() => true, () => false);
     const { maxPixels } = catalog.value.limits;
     const pixels = this.#preview.naturalWidth * this.#preview.naturalHeight;
-    if (!shown || pixels <= maxPixels) return null;
+    if (!decoded || pixels <= maxPixels) return null;
     return `That photo has ${megapixels(pixels)}; the limit is ${megapixels(maxPixels)}.`;
   }
 
-  #explain({ mediaTypes, maxUploadBytes }) {
+  #showLimits({ mediaTypes, maxUploadBytes }) {
     this.#input.accept = mediaTypes.join();
     fill(this, { limits: `${fileKinds(mediaTypes)}, up to ${megabytes(maxUploadBytes)}` });
   }
@@ -70,8 +73,8 @@ class PhotoPicker extends HTMLElement {
   }
 }
 
-/** An unknown type is left to the server. */
-function whatIsWrong({ type, size }) {
+/** Why the server would refuse a file, or null. A browser that does not know the type leaves it to the server. */
+function fileError({ type, size }) {
   const { mediaTypes, maxUploadBytes } = catalog.value.limits;
   if (type && !mediaTypes.includes(type)) return `That file is not a photo we can read. Please use ${fileKinds(mediaTypes)}.`;
   if (size > maxUploadBytes) return `That photo has ${megabytes(size)}; the limit is ${megabytes(maxUploadBytes)}.`;

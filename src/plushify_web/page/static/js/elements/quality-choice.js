@@ -1,11 +1,11 @@
-import { fill, fromTemplate } from "../dom.js";
+import { choiceCard } from "../choice-card.js";
 import { credits } from "../format.js";
 import { catalog } from "../state.js";
 
-/** The qualities of the catalog as radio buttons; those the model cannot deliver say why. */
+/** The qualities of the catalog as radio buttons. A quality that the model cannot deliver is disabled and says why. */
 class QualityChoice extends HTMLElement {
   connectedCallback() {
-    catalog.follow((known) => known && this.#show(known.qualities));
+    catalog.subscribe((loaded) => loaded && this.#show(loaded.qualities));
   }
 
   #show(qualities) {
@@ -15,10 +15,8 @@ class QualityChoice extends HTMLElement {
 }
 
 function card({ id, name, pixels, price, available, reason }, checked) {
-  const label = fromTemplate("quality-card");
-  Object.assign(label.querySelector("input"), { value: id, checked, disabled: !available });
-  fill(label, { name, pixels: `${pixels} px`, price: credits(price), reason: available ? null : reason });
-  return label;
+  const texts = { name, pixels: `${pixels} px`, price: credits(price), reason: available ? null : reason };
+  return choiceCard("quality-card", { value: id, checked, disabled: !available }, texts);
 }
 
 customElements.define("quality-choice", QualityChoice);

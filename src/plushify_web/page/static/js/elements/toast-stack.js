@@ -1,13 +1,16 @@
 import { fill, fromTemplate, part } from "../dom.js";
 
-const AT_MOST = 3;
-const LONG_ENOUGH_TO_READ_S = { success: 6, info: 8, error: 12 };
+const MAX_TOASTS = 3;
+const DURATION_S = { success: 6, info: 8, error: 12 };
 
-/** Show a notification; a success or error takes the place of the last one. `action` is `{label, run}` or `{label, url}`; `forS` says how long it is of use. */
+/**
+ * Show a notification for `durationS` seconds. A success or an error replaces the last one of these, and an info,
+ * such as the offer to undo, stays. `action` is `{label, run}` for a button or `{label, url}` for a link.
+ */
 export const toast = (options) => document.querySelector("toast-stack").show(options);
 
 class ToastStack extends HTMLElement {
-  show({ kind, title, text, action = null, forS = LONG_ENOUGH_TO_READ_S[kind] }) {
+  show({ kind, title, text, action = null, durationS = DURATION_S[kind] }) {
     const item = fromTemplate("toast");
     item.dataset.kind = kind;
     fill(item, { title, text });
@@ -16,8 +19,8 @@ class ToastStack extends HTMLElement {
     this.#raise();
     if (kind !== "info") for (const old of this.querySelectorAll(':not([data-kind="info"]).toast')) old.remove();
     this.append(item);
-    if (this.children.length > AT_MOST) this.firstElementChild.remove();
-    this.#removeAfter(item, forS * 1000);
+    if (this.children.length > MAX_TOASTS) this.firstElementChild.remove();
+    this.#removeAfter(item, durationS * 1000);
   }
 
   #addAction(item, { label, run, url }) {
@@ -31,22 +34,22 @@ class ToastStack extends HTMLElement {
     });
   }
 
-  /** Dialogs opened since then cover this layer; only re-opening it puts it on top again. */
+  /** A dialog opened after this layer covers it; closing and opening the layer puts it on top again. */
   #raise() {
     if (document.querySelector("dialog:modal") && this.matches(":popover-open")) this.hidePopover();
     if (!this.matches(":popover-open")) this.showPopover();
   }
 
-  /** Time stands still while somebody points at it or is inside it. */
+  /** The time starts again after the pointer or the focus has left the notification. */
   #removeAfter(item, ms) {
     let timer = setTimeout(() => item.remove(), ms);
-    const hold = () => clearTimeout(timer);
-    const release = () => {
-      hold();
+    const pauseTimer = () => clearTimeout(timer);
+    const restartTimer = () => {
+      pauseTimer();
       timer = setTimeout(() => item.remove(), ms);
     };
-    for (const type of ["pointerenter", "focusin"]) item.addEventListener(type, hold);
-    for (const type of ["pointerleave", "focusout"]) item.addEventListener(type, release);
+    for (const type of ["pointerenter", "focusin"]) item.addEventListener(type, pauseTimer);
+    for (const type of ["pointerleave", "focusout"]) item.addEventListener(type, restartTimer);
   }
 }
 

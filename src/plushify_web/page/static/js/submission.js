@@ -1,10 +1,10 @@
 import { submitGeneration } from "./api.js";
 import { pause } from "./clock.js";
 
-const RETRY_AFTER_MS = [1000, 2000, 4000];
+const BACKOFF_MS = [1000, 2000, 4000];
 
-/** One wish for one plushie. However often it is sent, its key lets the server charge for it once. */
-export class Attempt {
+/** One submission of the form with its idempotency key. It can be sent again and again; the server charges once. */
+export class Submission {
   #form;
   #key = newKey();
 
@@ -12,9 +12,9 @@ export class Attempt {
     this.#form = form;
   }
 
-  /** Send until there is an answer. When the last try ends unknown too, sending again later is still safe. */
+  /** Send, and retry while the outcome is unknown. The last problem is thrown; sending again later is still safe. */
   async send() {
-    for (const ms of RETRY_AFTER_MS) {
+    for (const ms of BACKOFF_MS) {
       try {
         return await submitGeneration(this.#form, this.#key);
       } catch (problem) {
@@ -26,7 +26,7 @@ export class Attempt {
   }
 }
 
-/** `crypto.randomUUID` exists on https and localhost only, and a home network is often neither. */
+/** `crypto.randomUUID` exists only on https and localhost; a server on a home network often uses neither. */
 function newKey() {
   if (crypto.randomUUID) return crypto.randomUUID();
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");

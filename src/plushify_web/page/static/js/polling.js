@@ -5,17 +5,18 @@ const POLL_MS = 1000;
 
 export const isSettled = ({ status }) => status === "succeeded" || status === "failed";
 
-/** Wait until a generation has ended, or `signal` aborts, and return it. A lost connection only makes the wait longer. */
+/** Poll until a generation has settled, or `signal` aborts, and return its latest state. Lost connections are retried. */
 export async function untilSettled(generation, signal = null) {
   let latest = generation;
   while (!isSettled(latest) && !signal?.aborted) {
     await pause(POLL_MS);
-    latest = await getGeneration(latest.id).catch((problem) => lookAgain(problem, latest));
+    latest = await getGeneration(latest.id).catch((problem) => keepPolling(problem, latest));
   }
   return latest;
 }
 
-async function lookAgain(problem, latest) {
+/** Return what is known so far if polling can go on after this problem; throw the problem if it cannot. */
+async function keepPolling(problem, latest) {
   if (problem.retryAfterS !== null) await pause(problem.retryAfterS * 1000);
   else if (!problem.outcomeUnknown) throw problem;
   return latest;
