@@ -74,7 +74,7 @@ class Fuse:
             raise PowerCut
 
 
-class WiredStore(Store):
+class GatedStore(Store):
     """A store whose transactions, and every call within them, pass a gate."""
 
     def __init__(self, store: Store, gate: Gate) -> None:
@@ -86,28 +86,28 @@ class WiredStore(Store):
         """Cut before the commit, it rolls back; cut after it, nobody learns that it stands."""
         await self._gate.before("begin")
         async with self._store.begin() as tx:
-            yield cast(Transaction, _WiredTransaction(tx, self._gate))
+            yield cast(Transaction, _GatedTransaction(tx, self._gate))
             await self._gate.before("commit")
         await self._gate.after("commit")
 
 
-class _WiredTransaction:
+class _GatedTransaction:
     def __init__(self, tx: Transaction, gate: Gate) -> None:
         self._tx = tx
         self._gate = gate
 
     def __getattr__(self, name: str) -> Any:
-        wire = _Wire(name, getattr(self._tx, name), self._gate)
-        setattr(self, name, wire)
-        return wire
+        repository = _GatedPort(name, getattr(self._tx, name), self._gate)
+        setattr(self, name, repository)
+        return repository
 
 
-def wired(name: str, port: Port, gate: Gate) -> Port:
+def gated(name: str, port: Port, gate: Gate) -> Port:
     """The port, behind the gate."""
-    return cast(Port, _Wire(name, port, gate))
+    return cast(Port, _GatedPort(name, port, gate))
 
 
-class _Wire:
+class _GatedPort:
     def __init__(self, name: str, port: object, gate: Gate) -> None:
         self._name = name
         self._port = port
@@ -115,8 +115,8 @@ class _Wire:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._port, name)
-        wire = self._streamed if _streams(getattr(type(self._port), name)) else self._called
-        wrapper = wire(f"{self._name}.{name}", method)
+        wrap = self._streamed if _streams(getattr(type(self._port), name)) else self._called
+        wrapper = wrap(f"{self._name}.{name}", method)
         setattr(self, name, wrapper)
         return wrapper
 

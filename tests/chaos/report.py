@@ -12,15 +12,15 @@ from tests.chaos.verdict import Verdict, ends, granted, spent
 
 def report(storm: Storm, verdict: Verdict) -> Iterator[str]:
     """The lines of the report."""
-    stands = verdict.books
-    by_end = ends(stands)
+    snapshot = verdict.snapshot
+    by_end = ends(snapshot)
     yield f"seed {storm.plan.seed}: {storm.site.name}, {len(storm.replicas)} replicas, {storm.seconds:.0f} s"
     yield f"  generations      {by_end.total()}: {_counted(by_end)}"
     attempts = sum(visitor.attempts for visitor in storm.visitors)
     yield f"  requests         {len(storm.requests)} submissions, {attempts} HTTP requests sent"
     yield f"  faults           {_counted(storm.done)}; {sum(storm.done[kind] for kind in KILLS)} kills"
-    balances = sum(stands.balances.values())
-    yield f"  credits          {granted(stands)} granted = {balances} in balances + {spent(stands)} spent"
+    balances = sum(snapshot.balances.values())
+    yield f"  credits          {granted(snapshot)} granted = {balances} in balances + {spent(snapshot)} spent"
     billed = [call for call in verdict.bill if call.cost_usd]
     photos = Counter(call.photo for call in billed)
     yield (

@@ -9,7 +9,7 @@ import msgspec
 
 from plushify_adapters.images import VipsImageCodec
 from plushify_core import AuditUseCase, Billing, EntryKind, Finding, ModelCall, Outcome, Status, uuid7
-from tests import books
+from tests import invariants
 from tests.chaos.bill import Billed, by_photo, digest, read_bill
 from tests.chaos.site import LIMITS, Site
 from tests.chaos.storm import Storm
@@ -20,9 +20,9 @@ QUIET = msgspec.structs.replace(LIMITS, lease_margin_s=0.001, late_write_s=0.001
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands, what the model billed, what the auditor found, and everything that is wrong."""
+    """What snapshot, what the model billed, what the auditor found, and everything that is wrong."""
 
-    books: books.Books
+    snapshot: invariants.Snapshot
     bill: Sequence[Billed]
     findings: Sequence[Finding]
     violations: Sequence[str]
@@ -33,20 +33,20 @@ async def judge(storm: Storm) -> Verdict:
     site = storm.site
     findings = await _audit(site)
     users = [visitor.id for visitor in storm.visitors]
-    stands = await books.read(site.store, site.blobs, users)
+    snapshot = await invariants.read(site.store, site.blobs, users)
     bill = read_bill(site.model)
     violations = [
         *storm.troubles,
         *(_sentence(finding) for finding in findings),
-        *books.violations(stands),
-        *books.unsettled(stands),
-        *_grants(storm, stands),
+        *invariants.violations(snapshot),
+        *invariants.unsettled(snapshot),
+        *_grants(storm, snapshot),
         *[wrong for visitor in storm.visitors for wrong in visitor.surprises],
         *[wrong async for wrong in _answers(storm)],
-        *_rows(storm, stands),
-        *[wrong async for wrong in _bills(storm.requests, stands, bill)],
+        *_rows(storm, snapshot),
+        *[wrong async for wrong in _bills(storm.requests, snapshot, bill)],
     ]
-    return Verdict(books=stands, bill=bill, findings=findings, violations=violations)
+    return Verdict(snapshot=snapshot, bill=bill, findings=findings, violations=violations)
 
 
 async def _audit(site: Site) -> list[Finding]:
@@ -61,25 +61,25 @@ def _sentence(finding: Finding) -> str:
     return f"{finding.disagreement}: {finding.subject}: {finding.detail}"
 
 
-def granted(stands: books.Books) -> int:
+def granted(snapshot: invariants.Snapshot) -> int:
     """All credits that were ever granted."""
-    return sum(entry.amount for entry in stands.entries if entry.kind is EntryKind.GRANT)
+    return sum(entry.amount for entry in snapshot.entries if entry.kind is EntryKind.GRANT)
 
 
-def spent(stands: books.Books) -> int:
+def spent(snapshot: invariants.Snapshot) -> int:
     """All credits that were taken and not given back."""
-    return -sum(entry.amount for entry in stands.entries if entry.kind is not EntryKind.GRANT)
+    return -sum(entry.amount for entry in snapshot.entries if entry.kind is not EntryKind.GRANT)
 
 
-def _grants(storm: Storm, stands: books.Books) -> Iterator[str]:
+def _grants(storm: Storm, snapshot: invariants.Snapshot) -> Iterator[str]:
     free = storm.site.free_credits * len(storm.visitors)
     least = free + storm.grants.certain
     most = least + storm.grants.in_doubt
-    found = granted(stands)
+    found = granted(snapshot)
     if not least <= found <= most:
         yield f"{least} to {most} credits were granted, and the ledger has {found}"
-    if found != sum(stands.balances.values()) + spent(stands):
-        yield f"{found} credits were granted, {spent(stands)} spent, and the balances are {dict(stands.balances)}"
+    if found != sum(snapshot.balances.values()) + spent(snapshot):
+        yield f"{found} credits were granted, {spent(snapshot)} spent, and the balances are {dict(snapshot.balances)}"
 
 
 async def _answers(storm: Storm) -> AsyncIterator[str]:
@@ -98,9 +98,9 @@ async def _answers(storm: Storm) -> AsyncIterator[str]:
             yield f"{visitor.email} had {before} credits, and {after} after nothing but replays"
 
 
-def _rows(storm: Storm, stands: books.Books) -> Iterator[str]:
-    """What the users were told is what stands."""
-    rows = {(row.user_id, row.idempotency_key): row for row in stands.generations.values()}
+def _rows(storm: Storm, snapshot: invariants.Snapshot) -> Iterator[str]:
+    """What the users were told is what snapshot."""
+    rows = {(row.user_id, row.idempotency_key): row for row in snapshot.generations.values()}
     for visitor in storm.visitors:
         for request in visitor.requests:
             row = rows.pop((visitor.id, request.key), None)
@@ -109,24 +109,26 @@ def _rows(storm: Storm, stands: books.Books) -> Iterator[str]:
                     yield f"{visitor.email}: {request.key} has no row"
             elif str(row.status) != str(request.end) or (request.ids and {str(row.id)} != request.ids):
                 yield f"{visitor.email} was told that {request.key} {request.end}, and it is {row.status}"
-        yield from _spending(visitor, stands)
+        yield from _spending(visitor, snapshot)
     yield from (f"nobody asked for the generation {row.id}" for row in rows.values())
 
 
-def _spending(visitor: Visitor, stands: books.Books) -> Iterator[str]:
+def _spending(visitor: Visitor, snapshot: invariants.Snapshot) -> Iterator[str]:
     expected = sum(request.price for request in visitor.requests if request.end is End.SUCCEEDED)
     found = -sum(
-        entry.amount for entry in stands.entries if entry.user_id == visitor.id and entry.kind is not EntryKind.GRANT
+        entry.amount for entry in snapshot.entries if entry.user_id == visitor.id and entry.kind is not EntryKind.GRANT
     )
     if found != expected:
         yield f"{visitor.email} got pictures for {expected} credits, and paid {found}"
 
 
-async def _bills(requests: Sequence[Request], stands: books.Books, bill: Sequence[Billed]) -> AsyncIterator[str]:
+async def _bills(
+    requests: Sequence[Request], snapshot: invariants.Snapshot, bill: Sequence[Billed]
+) -> AsyncIterator[str]:
     """The model is paid once at most, and what it was paid is on record."""
     codec = VipsImageCodec()
     calls = by_photo(bill)
-    records = _records(stands)
+    records = _records(snapshot)
     for request in requests:
         photo = await codec.sanitise(request.photo, max_pixels=LIMITS.max_pixels)
         for wrong in wrong_in_bill(calls.pop(digest(photo.data), []), records.get(request.key)):
@@ -135,10 +137,10 @@ async def _bills(requests: Sequence[Request], stands: books.Books, bill: Sequenc
         yield f"the model was asked {len(stray)} times for a photo that nobody sent"
 
 
-def _records(stands: books.Books) -> dict[str | None, ModelCall]:
+def _records(snapshot: invariants.Snapshot) -> dict[str | None, ModelCall]:
     """The recorded calls by idempotency key, which no two users share here. Erased generations have no key any more."""
-    keys = {row.id: row.idempotency_key for row in stands.generations.values()}
-    return {keys[generation_id]: call for generation_id, call in stands.calls.items() if generation_id in keys}
+    keys = {row.id: row.idempotency_key for row in snapshot.generations.values()}
+    return {keys[generation_id]: call for generation_id, call in snapshot.calls.items() if generation_id in keys}
 
 
 def wrong_in_bill(calls: Sequence[Billed], record: ModelCall | None) -> Iterator[str]:
@@ -156,11 +158,11 @@ def wrong_in_bill(calls: Sequence[Billed], record: ModelCall | None) -> Iterator
         yield "it succeeded, and the model was never called"
 
 
-def ends(stands: books.Books) -> Counter[str]:
+def ends(snapshot: invariants.Snapshot) -> Counter[str]:
     """How many generations there are by their end; erased ones are told from the ledger."""
     found: Counter[str] = Counter()
-    for row in stands.generations.values():
+    for row in snapshot.generations.values():
         found[Status.SUCCEEDED if row.failure is None else f"failed ({row.failure.reason})"] += 1
-    erased: set[UUID] = {entry.generation_id for entry in stands.entries if entry.generation_id is not None}
-    found["deleted and erased"] = len(erased - stands.generations.keys())
+    erased: set[UUID] = {entry.generation_id for entry in snapshot.entries if entry.generation_id is not None}
+    found["deleted and erased"] = len(erased - snapshot.generations.keys())
     return found

@@ -18,9 +18,9 @@ from plushify_core import (
     Status,
 )
 from plushify_core.ports import GalleryFilter
-from tests.books import short
 from tests.gates import PowerCut
 from tests.in_memory import PHOTO
+from tests.invariants import short
 from tests.simulation.plan import Kind, Operation
 from tests.simulation.replica import Fault, Replica, Scene, current
 from tests.simulation.watch import Watch
@@ -114,13 +114,13 @@ class Clients:
 
     def _is_refunded(self, operation: Operation) -> None:
         """Who is told "you were not charged" is not: at this moment, not later."""
-        books = self._watch.books()
+        snapshot = self._watch.snapshot()
         theirs = {
             row.id
-            for row in books.generations.values()
+            for row in snapshot.generations.values()
             if row.user_id == operation.user and row.idempotency_key == operation.key is not None
         } or {made for made, asked_by in self._asked_by.items() if asked_by is operation}
-        paid = sum(entry.amount for entry in books.entries if entry.generation_id in theirs)
+        paid = sum(entry.amount for entry in snapshot.entries if entry.generation_id in theirs)
         if paid != 0:
             self._watch.object_to(f"{operation.user} was told of no charge, and pays {-paid}")
 
@@ -195,7 +195,7 @@ class Clients:
 
     async def _intrude(self, operation: Operation, replica: Replica) -> None:
         gallery = replica.plushify.gallery
-        for row in list(self._watch.books().generations.values()):
+        for row in list(self._watch.snapshot().generations.values()):
             if row.user_id != operation.user:
                 attempts: list[Callable[[str, UUID], Awaitable[object]]] = [
                     gallery.get,
@@ -212,7 +212,7 @@ class Clients:
     def _chosen(self, operation: Operation, *, everybody: bool = False) -> Iterator[UUID]:
         """One of the generations that are there, if any."""
         rows = sorted(
-            row.id for row in self._watch.books().generations.values() if everybody or row.user_id == operation.user
+            row.id for row in self._watch.snapshot().generations.values() if everybody or row.user_id == operation.user
         )
         if rows:
             yield rows[int(operation.pick * len(rows))]

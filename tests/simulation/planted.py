@@ -30,7 +30,7 @@ from plushify_core.use_cases._ledger_postings import LedgerPostings
 from plushify_core.use_cases._outcomes import OutcomeRecorder
 from plushify_core.use_cases._settlement import Settlement
 from plushify_core.use_cases._submission import Submission
-from tests.gates import WiredStore
+from tests.gates import GatedStore
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -239,11 +239,11 @@ def anybodys_generation(patch: pytest.MonkeyPatch) -> None:
 
 def _later(patch: pytest.MonkeyPatch, kind: EntryKind) -> None:
     """Entries of this kind are posted in a transaction of their own, behind the one that they belong to."""
-    begin, post = WiredStore.begin, LedgerPostings.post
+    begin, post = GatedStore.begin, LedgerPostings.post
     waiting: dict[int, list[Callable[[Transaction], Awaitable[object]]]] = {}
 
     @asynccontextmanager
-    async def begun(self: WiredStore) -> AsyncIterator[Transaction]:
+    async def begun(self: GatedStore) -> AsyncIterator[Transaction]:
         async with begin(self) as tx:
             waiting.pop(id(tx), None)
             yield tx
@@ -259,7 +259,7 @@ def _later(patch: pytest.MonkeyPatch, kind: EntryKind) -> None:
         waiting.setdefault(id(tx), []).append(lambda second: post(self, second, user_id, of, amount, **why))
         return True
 
-    patch.setattr(WiredStore, "begin", begun)
+    patch.setattr(GatedStore, "begin", begun)
     patch.setattr(LedgerPostings, "post", posted)
 
 

@@ -14,7 +14,7 @@ from plushify_adapters.memory import MemoryEvents, MemoryImageCodec
 from plushify_core import Limits
 from plushify_core.ports import BlobStore, ImageModel, Store
 from tests import virtual_time
-from tests.gates import PowerCut, WiredStore, wired
+from tests.gates import GatedStore, PowerCut, gated
 from tests.in_memory import Ids, PlushifyForTests
 from tests.simulation.plan import CALM, Operation, Weather
 
@@ -108,11 +108,11 @@ class Replica:
         self._weather = weather
         self._muted = muted
         self.plushify = PlushifyForTests(
-            store=WiredStore(store, self),
-            blobs=wired("blobs", blobs, self),
-            model=wired("model", model, self),
+            store=GatedStore(store, self),
+            blobs=gated("blobs", blobs, self),
+            model=gated("model", model, self),
             codec=MemoryImageCodec(),
-            events=wired("events", MemoryEvents(), self),
+            events=gated("events", MemoryEvents(), self),
             clock=self.clock,
             new_id=self._new_id,
             limits=msgspec.structs.replace(limits, sweep_interval_s=sweep_interval_s),

@@ -1,11 +1,11 @@
-"""Every line of every statement, explained by what was asked; and everything that was answered, found in the books."""
+"""Every line of every statement, explained by what was asked; and everything that was answered, found in the snapshot."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from uuid import UUID
 
 from plushify_core import DEFAULT_CATALOG, EntryKind, LedgerEntry, Reason, Status
-from tests.books import Books, short
+from tests.invariants import Snapshot, short
 from tests.simulation.clients import POSTINGS, REQUESTS, Told
 from tests.simulation.plan import Kind, Operation
 
@@ -23,13 +23,13 @@ class Story:
     """
 
     def __init__(
-        self, books: Books, told: Collection[Told], asked_by: Mapping[UUID, Operation | None], free_credits: int
+        self, books: Snapshot, told: Collection[Told], asked_by: Mapping[UUID, Operation | None], free_credits: int
     ) -> None:
         self._books = books
         self._told = told
         self._asked_by = asked_by
         self._free_credits = free_credits
-        self._entries = sorted(books.entries, key=lambda entry: entry.id)
+        self._entries = sorted(snapshot.entries, key=lambda entry: entry.id)
 
     def lines(self, user: str) -> Iterator[str]:
         """The user's statement, oldest line first, each with its reason."""

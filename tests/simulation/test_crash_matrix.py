@@ -18,9 +18,9 @@ from plushify_adapters.sql import SqlStore
 from plushify_adapters.sql.migrate import Migrations
 from plushify_core import Generation, GenerationFailed, Limits, Status
 from plushify_core.ports import Store
-from tests import books
+from tests import invariants
 from tests.adapters.postgres import PostgresServer
-from tests.gates import Fuse, PowerCut, WiredStore, wired
+from tests.gates import Fuse, GatedStore, PowerCut, gated
 from tests.in_memory import Ids, PlushifyForTests
 from tests.scripted import Answer, Script, ScriptedModel
 from tests.virtual_time import EPOCH
@@ -53,11 +53,11 @@ class Case:
     def process(self, fuse: Fuse, answer: Answer = Answer.PICTURE) -> PlushifyForTests:
         """A process with this fuse in its wires."""
         return PlushifyForTests(
-            store=WiredStore(self._store, fuse),
-            blobs=wired("blobs", self.blobs, fuse),
+            store=GatedStore(self._store, fuse),
+            blobs=gated("blobs", self.blobs, fuse),
             codec=MemoryImageCodec(),
-            model=wired("model", ScriptedModel(lambda: Script(answer=answer), self._called), fuse),
-            events=wired("events", MemoryEvents(), fuse),
+            model=gated("model", ScriptedModel(lambda: Script(answer=answer), self._called), fuse),
+            events=gated("events", MemoryEvents(), fuse),
             clock=self.clock,
             new_id=self._ids,
             limits=Limits(),
@@ -66,15 +66,15 @@ class Case:
     async def broken(self) -> list[str]:
         """Every promise that is broken now."""
         twice = [f"{generation} was drawn {calls} times" for generation, calls in self.calls.items() if calls > 1]
-        return twice + list(books.violations(await self.books()))
+        return twice + list(invariants.violations(await self.snapshot()))
 
     async def unsettled(self) -> list[str]:
         """What another process has left undone."""
-        return list(books.unsettled(await self.books()))
+        return list(invariants.unsettled(await self.snapshot()))
 
-    async def books(self) -> books.Books:
+    async def snapshot(self) -> invariants.Snapshot:
         """What is stored for this user."""
-        return await books.read(self._store, self.blobs, [self.user])
+        return await invariants.read(self._store, self.blobs, [self.user])
 
     def _called(self, generation_id: UUID) -> None:
         self.calls[generation_id] += 1
@@ -109,7 +109,7 @@ async def one_of_each(case: Case) -> None:
     case.pass_by(60)
     await case.process(Fuse()).submit(case.user)
     case.pass_by(31)
-    assert sorted(row.status for row in (await case.books()).generations.values()) == [
+    assert sorted(row.status for row in (await case.snapshot()).generations.values()) == [
         Status.PENDING,
         Status.RUNNING,
         Status.SUCCEEDED,
@@ -128,7 +128,7 @@ async def make_in_vain(case: Case, fuse: Fuse) -> None:
 
 async def delete(case: Case, fuse: Fuse) -> None:
     """A user deletes what there is."""
-    (generation_id,) = (await case.books()).generations
+    (generation_id,) = (await case.snapshot()).generations
     await case.process(fuse).gallery.delete(case.user, generation_id)
 
 
@@ -201,7 +201,7 @@ async def test_retry_after_every_death(store: Store) -> None:
 
         await die(case.process(Fuse()).make(case.user, key="k"))
 
-        (generation,) = (await case.books()).generations.values()
+        (generation,) = (await case.snapshot()).generations.values()
         assert await case.broken() == []
         assert sum(case.calls.values()) <= 1
         ends[_end(generation)] += 1

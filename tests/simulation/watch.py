@@ -7,8 +7,8 @@ from uuid import UUID
 from plushify_adapters.memory import MemoryBlobStore, MemoryStore
 from plushify_core import Generation, LedgerEntry, Status
 from plushify_core.ports import Transaction
-from tests import books
-from tests.books import short
+from tests import invariants
+from tests.invariants import short
 from tests.simulation.replica import Replica, acting
 
 LIFE = {
@@ -44,9 +44,9 @@ class Watch:
         self.blobs = WatchedBlobs(self)
         self._dispatched_by: dict[UUID, Replica] = {}
 
-    def books(self) -> books.Books:
+    def snapshot(self) -> invariants.Snapshot:
         """What is stored now."""
-        return books.in_memory(self.store, self.blobs)
+        return invariants.in_memory(self.store, self.blobs)
 
     def committed(
         self,
@@ -74,7 +74,7 @@ class Watch:
         self._check()
 
     def _check(self) -> None:
-        for violation in books.violations(self.books()):
+        for violation in invariants.violations(self.snapshot()):
             self.object_to(violation)
 
     def _moved(self, generation_id: UUID, old: Generation | None, new: Generation | None) -> None:

@@ -12,9 +12,9 @@ from uuid import UUID
 import msgspec
 
 from plushify_core.use_cases.audit import AuditUseCase, Finding
-from tests import books, virtual_time
-from tests.books import short
+from tests import invariants, virtual_time
 from tests.in_memory import Ids
+from tests.invariants import short
 from tests.scripted import Answer, Script, ScriptedModel
 from tests.simulation.clients import Clients
 from tests.simulation.plan import CALM, Kind, Operation, Plan
@@ -104,7 +104,7 @@ class World:
         )
 
     def _statements(self) -> Iterator[str]:
-        for user, balance in self._watch.books().balances.items():
+        for user, balance in self._watch.snapshot().balances.items():
             yield f"the statement of {user}, who has {balance} credits:"
             yield from (f"  {line}" for line in self._story().lines(user))
 
@@ -167,7 +167,7 @@ class World:
         self.note(f"  the model is called for generation {short(generation_id)}")
         if self._calls[generation_id] > 1:
             self._object_to(f"the model is called again for generation {short(generation_id)}")
-        if generation_id not in self._watch.books().calls:
+        if generation_id not in self._watch.snapshot().calls:
             self._object_to(f"the model is called for generation {short(generation_id)}, and no dispatch is committed")
 
     # ── what happens ─────────────────────────────────────────────────────────────────────────────────────────
@@ -224,14 +224,16 @@ class World:
     # ── once all is quiet ────────────────────────────────────────────────────────────────────────────────────
 
     async def _check_quiet(self) -> None:
-        left = self._watch.books()
-        for broken in itertools.chain(books.violations(left), books.unsettled(left), self._story().contradictions()):
+        left = self._watch.snapshot()
+        for broken in itertools.chain(
+            invariants.violations(left), invariants.unsettled(left), self._story().contradictions()
+        ):
             self._object_to(broken)
         for finding in await self._audited():
             self._object_to(f"the audit finds {finding.disagreement}: {finding.subject}: {finding.detail}")
 
     def _story(self) -> Story:
-        return Story(self._watch.books(), self._clients.told, self.asked_by, LIMITS.free_credits)
+        return Story(self._watch.snapshot(), self._clients.told, self.asked_by, LIMITS.free_credits)
 
     async def _audited(self) -> list[Finding]:
         audit = AuditUseCase(

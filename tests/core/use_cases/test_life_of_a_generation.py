@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from plushify_adapters.memory import MemoryBlobStore, MemoryEvents, MemoryImageCodec, MemoryStore
 from plushify_core import Limits, PlushifyError
-from tests import books, virtual_time
-from tests.gates import Fuse, PowerCut, WiredStore, wired
+from tests import invariants, virtual_time
+from tests.gates import Fuse, GatedStore, PowerCut, gated
 from tests.in_memory import OTHER_PHOTO, PHOTO, Ids, PlushifyForTests
 from tests.scripted import Answer, Script, ScriptedModel
 
@@ -54,11 +54,11 @@ class LifeOfAGeneration(RuleBasedStateMachine):
     def process(self, fuse: Fuse, script: Script = HEALTHY) -> PlushifyForTests:
         """A process with this fuse in its wires."""
         return PlushifyForTests(
-            store=WiredStore(self.store, fuse),
-            blobs=wired("blobs", self.blobs, fuse),
+            store=GatedStore(self.store, fuse),
+            blobs=gated("blobs", self.blobs, fuse),
             codec=MemoryImageCodec(),
-            model=wired("model", ScriptedModel(lambda: script, self.called), fuse),
-            events=wired("events", MemoryEvents(), fuse),
+            model=gated("model", ScriptedModel(lambda: script, self.called), fuse),
+            events=gated("events", MemoryEvents(), fuse),
             clock=virtual_time.now,
             new_id=self.ids,
             limits=LIMITS,
@@ -91,11 +91,11 @@ class LifeOfAGeneration(RuleBasedStateMachine):
 
     def rows(self) -> list[UUID]:
         """The ids of all rows, in order."""
-        return sorted(self.books().generations)
+        return sorted(self.snapshot().generations)
 
-    def books(self) -> books.Books:
+    def snapshot(self) -> invariants.Snapshot:
         """What is committed."""
-        return books.in_memory(self.store, self.blobs)
+        return invariants.in_memory(self.store, self.blobs)
 
     @rule(user=USERS, key=KEYS, photo=PHOTOS, script=SCRIPTS, fuse=FUSES, wait_s=WAITS_S, cancel=st.booleans())
     def generate(
@@ -132,10 +132,10 @@ class LifeOfAGeneration(RuleBasedStateMachine):
         """A user deletes something, or brings it back: of their own, or of somebody else's."""
         gallery = self.process(fuse).gallery
         generation_id = data.draw(st.sampled_from(self.rows()))
-        before = self.books().generations[generation_id]
+        before = self.snapshot().generations[generation_id]
         self.start((gallery.restore if restore else gallery.delete)(user, generation_id), 0)
         if user != before.user_id:
-            assert self.books().generations[generation_id].deleted_at == before.deleted_at
+            assert self.snapshot().generations[generation_id].deleted_at == before.deleted_at
 
     @rule(user=USERS, amount=st.integers(-3, 3), fuse=FUSES)
     def grant_or_consume(self, user: str, amount: int, fuse: Fuse) -> None:
@@ -147,7 +147,7 @@ class LifeOfAGeneration(RuleBasedStateMachine):
     @invariant()
     def the_books_are_in_order(self) -> None:
         """At every moment."""
-        assert list(books.violations(self.books())) == []
+        assert list(invariants.violations(self.snapshot())) == []
 
     @invariant()
     def nothing_is_called_twice(self) -> None:
@@ -159,7 +159,7 @@ class LifeOfAGeneration(RuleBasedStateMachine):
         try:
             for _ in range(5):
                 self.start(self.process(Fuse()).sweep(), 200)
-            assert list(books.unsettled(self.books())) == []
+            assert list(invariants.unsettled(self.snapshot())) == []
             self.the_books_are_in_order()
             self.nothing_is_called_twice()
         finally:

@@ -15,7 +15,7 @@ from plushify_core import EntryKind, Generation, LedgerEntry, ModelCall, Outcome
 from plushify_core.ports import BlobStore, Store
 
 
-class Books(msgspec.Struct, frozen=True, kw_only=True):
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is stored at one moment: rows, balances by user, entries, model calls, keys of blobs."""
 
     generations: Mapping[UUID, Generation]
@@ -25,10 +25,10 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     blobs: Collection[str]
 
 
-def in_memory(store: MemoryStore, blobs: MemoryBlobStore) -> Books:
+def in_memory(store: MemoryStore, blobs: MemoryBlobStore) -> Snapshot:
     """The books as they are committed now, without a transaction: a test may look at any moment."""
     tables = store._tables
-    return Books(
+    return Snapshot(
         generations=tables.generations,
         balances={user: subscription.balance for user, subscription in tables.subscriptions.items()},
         entries=tables.entries.values(),
@@ -37,7 +37,7 @@ def in_memory(store: MemoryStore, blobs: MemoryBlobStore) -> Books:
     )
 
 
-async def read(store: Store, blobs: BlobStore, users: Collection[str]) -> Books:
+async def read(store: Store, blobs: BlobStore, users: Collection[str]) -> Snapshot:
     """The books of these users in any store, by its port."""
     async with store.begin() as tx:
         generations = await tx.audit.scan(after=None, limit=10_000)
@@ -45,7 +45,7 @@ async def read(store: Store, blobs: BlobStore, users: Collection[str]) -> Books:
         subscriptions = [await tx.credits.subscription(user) for user in users]
         ids = {entry.generation_id for entry in entries if entry.generation_id is not None}
         calls = [await tx.model_calls.get(generation_id) for generation_id in ids]
-    return Books(
+    return Snapshot(
         generations={generation.id: generation for generation in generations if generation.user_id in users},
         balances={found.user_id: found.balance for found in subscriptions if found is not None},
         entries=entries,
@@ -54,17 +54,17 @@ async def read(store: Store, blobs: BlobStore, users: Collection[str]) -> Books:
     )
 
 
-def violations(books: Books) -> Iterator[str]:
+def violations(snapshot: Snapshot) -> Iterator[str]:
     """What must never be, at any moment, whatever has died."""
-    yield from _balances(books)
-    yield from _prices(books)
-    yield from _calls(books)
-    yield from _blobs(books)
+    yield from _balances(snapshot)
+    yield from _prices(snapshot)
+    yield from _calls(snapshot)
+    yield from _blobs(snapshot)
 
 
-def unsettled(books: Books) -> Iterator[str]:
+def unsettled(snapshot: Snapshot) -> Iterator[str]:
     """What must not be left once every process is up again and the sweeps have come by."""
-    for generation in books.generations.values():
+    for generation in snapshot.generations.values():
         if not generation.finished:
             yield f"{_name(generation)} is still {generation.status}"
             continue
@@ -72,28 +72,28 @@ def unsettled(books: Books) -> Iterator[str]:
             yield f"{_name(generation)} is still being purged"
         if generation.untidy_since is not None and generation.deleted_at is None:
             yield f"{_name(generation)} has failed, and nobody has cleared up"
-        for key in books.blobs:
+        for key in snapshot.blobs:
             if key.startswith(generation.blob_prefix) and key not in generation.blob_keys:
                 yield f"{_name(generation)} is {generation.status} and does not name {key.rpartition('/')[2]}"
 
 
-def _balances(books: Books) -> Iterator[str]:
+def _balances(snapshot: Snapshot) -> Iterator[str]:
     sums: defaultdict[str, int] = defaultdict(int)
-    for entry in books.entries:
+    for entry in snapshot.entries:
         sums[entry.user_id] += entry.amount
-    for user in sums.keys() | books.balances.keys():
-        balance = books.balances.get(user)
+    for user in sums.keys() | snapshot.balances.keys():
+        balance = snapshot.balances.get(user)
         if balance != sums[user] or sums[user] < 0:
             yield f"{user} has a balance of {balance} and entries of {sums[user]}"
 
 
-def _prices(books: Books) -> Iterator[str]:
+def _prices(snapshot: Snapshot) -> Iterator[str]:
     by_generation: defaultdict[UUID, list[LedgerEntry]] = defaultdict(list)
-    for entry in books.entries:
+    for entry in snapshot.entries:
         if entry.generation_id is not None:
             by_generation[entry.generation_id].append(entry)
     keys: set[tuple[str, str]] = set()
-    for generation in books.generations.values():
+    for generation in snapshot.generations.values():
         amounts = [entry.amount for entry in by_generation.pop(generation.id, [])]
         expected = 0 if generation.status is Status.FAILED else -generation.credits_cost
         if sum(amounts) != expected or len(amounts) > 2:
@@ -109,9 +109,9 @@ def _prices(books: Books) -> Iterator[str]:
             yield f"the erased generation {short(generation_id)} moved {amounts}"
 
 
-def _calls(books: Books) -> Iterator[str]:
-    for generation in books.generations.values():
-        call = books.calls.get(generation.id)
+def _calls(snapshot: Snapshot) -> Iterator[str]:
+    for generation in snapshot.generations.values():
+        call = snapshot.calls.get(generation.id)
         if generation.status is Status.PENDING and call is not None:
             yield f"{_name(generation)} is pending, and the model has been called"
         if generation.status in (Status.RUNNING, Status.SUCCEEDED) and call is None:
@@ -120,15 +120,15 @@ def _calls(books: Books) -> Iterator[str]:
             yield f"{_name(generation)} is {generation.status}, and its call is {call.outcome}"
 
 
-def _blobs(books: Books) -> Iterator[str]:
-    for key in books.blobs:
-        if UUID(key.split("/")[1]) not in books.generations:
+def _blobs(snapshot: Snapshot) -> Iterator[str]:
+    for key in snapshot.blobs:
+        if UUID(key.split("/")[1]) not in snapshot.generations:
             yield f"the blob {key} has no row"
-    for generation in books.generations.values():
+    for generation in snapshot.generations.values():
         if generation.purging or generation.status is Status.PENDING:
             continue  # its blobs are on the way, out or in
         for key in generation.blob_keys:
-            if key not in books.blobs:
+            if key not in snapshot.blobs:
                 yield f"{_name(generation)} is {generation.status}, and its {key.rpartition('/')[2]} is gone"
 
 
