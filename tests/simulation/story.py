@@ -1,4 +1,4 @@
-"""Every line of every statement, explained by what was asked; and everything that was answered, found in the snapshot."""
+"""Story of a simulated world: explains every ledger entry by a request, and finds every answer in the snapshot."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -16,16 +16,16 @@ class Story:
     """What happened to the users of a world, as they could tell it.
 
     Args:
-        books: once all is quiet.
+        snapshot: once all is quiet.
         told: every answer, and every request without one.
         asked_by: the operation for which an id was made: of an entry, or of a generation.
         free_credits: what every user began with.
     """
 
     def __init__(
-        self, books: Snapshot, told: Collection[Told], asked_by: Mapping[UUID, Operation | None], free_credits: int
+        self, snapshot: Snapshot, told: Collection[Told], asked_by: Mapping[UUID, Operation | None], free_credits: int
     ) -> None:
-        self._books = books
+        self._books = snapshot
         self._told = told
         self._asked_by = asked_by
         self._free_credits = free_credits
