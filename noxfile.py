@@ -1,7 +1,10 @@
 """Every check of the project: `uv run nox` runs the default ones, `uv run nox -l` lists all."""
 
+import json
+import re
 import shutil
 import sys
+from pathlib import Path
 
 import nox
 
@@ -17,14 +20,14 @@ nox.options.sessions = ["lint", "types", f"core_only-{CURRENT}", f"tests-{CURREN
 
 
 def install(session: nox.Session, *groups: str, extras: str = "[all]") -> None:
-    """The project with these extras, and what the dependency groups name."""
+    """Install the project with these extras, and the packages of these dependency groups."""
     dependencies = [line for group in groups for line in nox.project.dependency_groups(PYPROJECT, group)]
     session.install("-e", f".{extras}", *dependencies)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, formatting, and the architecture: which module may import which."""
+    """Check style, formatting, and the architecture: which module may import which."""
     install(session, "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -33,21 +36,40 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Strict types for all three packages."""
+    """Check types strictly: of the three packages, and of the README's examples as users of the packages see them."""
     install(session, "types", "test")
     session.run("mypy")
+    examples = readme_examples(Path(session.create_tmp()))
+    session.run("mypy", "--strict", *map(str, examples))
+    # The build of pyright that comes with its own Node.js, so that a machine needs nothing but Python.
+    session.run("basedpyright", "--project", str(examples[0].parent), "--pythonpath", f"{session.bin}/python")
+
+
+def readme_examples(folder: Path) -> list[Path]:
+    """Write the Python examples of the README to `folder`, with a strict configuration of pyright beside them."""
+    folder = folder / "readme"
+    folder.mkdir(exist_ok=True)
+    (folder / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "strict"}))
+    examples = []
+    for number, program in enumerate(
+        re.findall(r"```python\n(.*?)```", Path("README.md").read_text("utf-8"), re.DOTALL)
+    ):
+        example = folder / f"example_{number}.py"
+        example.write_text(program)
+        examples.append(example)
+    return examples
 
 
 @nox.session(python=PYTHONS)
 def core_only(session: nox.Session) -> None:
-    """The core, the in-memory adapters and their tests, with msgspec and nothing else."""
+    """Test the core and the in-memory adapters in an environment with only msgspec."""
     install(session, "core-test", extras="")
     session.run("pytest", "tests/core", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Every test, against a real PostgreSQL, a real HTTP emulator of OpenRouter and a real browser."""
+    """Run every test, against a real PostgreSQL, a real HTTP emulator of OpenRouter and a real browser."""
     install(session, "test")
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         session.run("playwright", "install", "chromium")
@@ -56,20 +78,20 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """How fast it is: every row is a ratio of two things measured in this run."""
+    """Measure the speed. Every row is a ratio of two measurements of this run."""
     install(session, "test")
     session.run("python", "-m", "tests.bench", *session.posargs)
 
 
 @nox.session
 def simulate(session: nox.Session) -> None:
-    """Simulated worlds full of faults, in which no credit may be lost. Replay one with `-- --seed N`."""
+    """Simulate worlds full of faults, in which no credit may be lost. `-- --seed N` replays one world."""
     install(session, "core-test", extras="")
     session.run("python", "-m", "tests.simulation", *session.posargs)
 
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Real servers that are killed under load, and no credit may be lost. Plan the same faults with `-- --seed N`."""
+    """Kill real servers under load, without the loss of a credit. `-- --seed N` plans the same faults."""
     install(session, "test")
     session.run("python", "-m", "tests.chaos", *session.posargs)
