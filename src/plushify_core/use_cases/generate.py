@@ -106,7 +106,15 @@ class GenerateUseCase:
         """
         (generation, dispatched), cancelled = await finish_despite_cancellation(self._dispatch.dispatch(generation_id))
         if dispatched:
-            attempt = self._attempt(generation)
+            attempt = Attempt(
+                generation=generation,
+                catalog=self.catalog,
+                limits=self.limits,
+                clock=self.clock,
+                blobs=self.blobs,
+                codec=self.codec,
+                model=self.model,
+            )
             if not cancelled:
                 try:
                     await attempt.run()
@@ -148,17 +156,6 @@ class GenerateUseCase:
             clock=self.clock,
             limits=self.limits,
             outcomes=self._outcomes,
-        )
-
-    def _attempt(self, generation: Generation) -> Attempt:
-        return Attempt(
-            generation=generation,
-            catalog=self.catalog,
-            limits=self.limits,
-            clock=self.clock,
-            blobs=self.blobs,
-            codec=self.codec,
-            model=self.model,
         )
 
     @cached_property
