@@ -1,4 +1,4 @@
-"""What the README shows is true."""
+"""The README shows what the code does."""
 
 import contextlib
 import io
@@ -8,19 +8,21 @@ from pathlib import Path
 README = Path(__file__).parents[2] / "README.md"
 
 
-def test_the_example_prints_what_it_says() -> None:
-    """The Python example runs as it stands, and prints the text below it."""
-    examples = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(examples) == 1
+def test_the_examples_print_the_text_below_them() -> None:
+    """The Python examples run in order as one program, and each prints the text below it."""
+    markdown = README.read_text("utf-8")
+    examples = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", markdown, re.DOTALL)
+    assert len(examples) == markdown.count("```python\n") == 2
+    namespace = {"__name__": "readme"}
     for program, expected in examples:
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            exec(compile(program, str(README), "exec"), {"__name__": "readme"})
+            exec(compile(program, str(README), "exec"), namespace)
         assert printed.getvalue() == expected
 
 
-def test_the_documents_it_names_are_there() -> None:
-    """No link of the README leads nowhere."""
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text())
+def test_the_linked_documents_exist() -> None:
+    """Every relative link of the README leads to a file or folder."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text("utf-8"))
     assert links
     assert [link for link in links if not (README.parent / link).exists()] == []
