@@ -39,25 +39,20 @@ def types(session: nox.Session) -> None:
     """Check types strictly: of the three packages, and of the README's examples as users of the packages see them."""
     install(session, "types", "test")
     session.run("mypy")
-    examples = readme_examples(Path(session.create_tmp()))
-    session.run("mypy", "--strict", *map(str, examples))
+    program = readme_program(Path(session.create_tmp()))
+    session.run("mypy", "--strict", str(program))
     # The build of pyright that comes with its own Node.js, so that a machine needs nothing but Python.
-    session.run("basedpyright", "--project", str(examples[0].parent), "--pythonpath", f"{session.bin}/python")
+    session.run("basedpyright", "--project", str(program.parent), "--pythonpath", f"{session.bin}/python")
 
 
-def readme_examples(folder: Path) -> list[Path]:
-    """Write the Python examples of the README to `folder`, with a strict configuration of pyright beside them."""
-    folder = folder / "readme"
-    folder.mkdir(exist_ok=True)
-    (folder / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "strict"}))
-    examples = []
-    for number, program in enumerate(
-        re.findall(r"```python\n(.*?)```", Path("README.md").read_text("utf-8"), re.DOTALL)
-    ):
-        example = folder / f"example_{number}.py"
-        example.write_text(program)
-        examples.append(example)
-    return examples
+def readme_program(folder: Path) -> Path:
+    """Write the Python examples of the README to `folder` as one program, with a strict configuration of pyright."""
+    program = folder / "readme" / "program.py"
+    program.parent.mkdir(exist_ok=True)
+    examples = re.findall(r"```python\n(.*?)```", Path("README.md").read_text("utf-8"), re.DOTALL)
+    program.write_text("\n".join(examples))
+    (program.parent / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "strict"}))
+    return program
 
 
 @nox.session(python=PYTHONS)
