@@ -9,8 +9,8 @@ import pytest
 from plushify_adapters.conformance.store import StoreConformance
 from plushify_adapters.memory import MemoryStore
 from plushify_adapters.sql import SqlStore
+from plushify_adapters.sql._tables import METADATA
 from plushify_adapters.sql.migrate import Migrations
-from plushify_adapters.sql.tables import METADATA
 from plushify_core.ports import Store
 from tests.adapters.postgres import PostgresServer
 
