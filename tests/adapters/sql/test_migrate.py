@@ -99,9 +99,7 @@ async def test_reports_whether_the_database_is_current(engine: AsyncEngine) -> N
 async def test_a_failed_migration_changes_nothing(engine: AsyncEngine) -> None:
     """A failed migration rolls back all of its changes, including created tables."""
     async with engine.begin() as connection:
-        await connection.execute(
-            text("CREATE TABLE model_calls (id INTEGER)")
-        )  # the last table to be created
+        await connection.execute(text("CREATE TABLE model_calls (id INTEGER)"))  # the last table to be created
     with pytest.raises(Exception, match="already exists"):
         await Migrations(engine).upgrade()
     async with engine.begin() as connection:

@@ -82,9 +82,7 @@ async def test_concurrent_replicas_do_not_overspend(url: str, store: SqlStore) -
 
     async def consume(replica: SqlStore) -> bool:
         async with replica.begin() as tx:
-            await tx.credits.subscription(
-                "ann"
-            )  # SQLite fails a deferred transaction that reads first
+            await tx.credits.subscription("ann")  # SQLite fails a deferred transaction that reads first
             return await tx.credits.post(entry(-1))
 
     await asyncio.gather(*(consume(replica) for replica in replicas for _ in range(10)))
