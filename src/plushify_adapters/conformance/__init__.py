@@ -16,7 +16,7 @@ The suites need pytest, and anyio, whose pytest plugin runs the asynchronous tes
         return "asyncio"
 """
 
-from plushify_adapters.conformance import _assert_rewriting as _assert_rewriting
+from plushify_adapters.conformance import _assert_rewriting as _assert_rewriting  # before the suites
 from plushify_adapters.conformance.accounts import AccountStoreConformance
 from plushify_adapters.conformance.blobs import BlobStoreConformance
 from plushify_adapters.conformance.codec import ImageCodecConformance

@@ -1,8 +1,8 @@
 """Tables: one per entity, with a column for each of its fields.
 
 Every query has an index, and every index has a query. Ids of generations are not foreign keys, because ledger entries
-and model calls are kept when their generation is removed. Ids of users do not refer to `USERS`, because
-another service may manage its own users.
+and model calls are kept when their generation is removed. Ids of users do not refer to `USERS`, because the
+users may be those of another service.
 """
 
 from sqlalchemy import (
