@@ -1,1 +1,4 @@
-"""One technology per module behind the ports of `plushify_core`. Importing one loads no other's dependencies."""
+"""Adapters: one technology per package, behind the ports of `plushify_core`.
+
+Importing one adapter does not load the dependencies of another.
+"""

@@ -1,4 +1,4 @@
-"""What the tests of the adapters share."""
+"""Fixtures shared by the tests of the adapters."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tests.adapters.blobs.seaweed import S3Server, s3_server
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3Server]:
-    """A server with a bucket."""
+    """Yield an S3 server with a bucket."""
     with s3_server() as server:
         s3fs.S3FileSystem(**server.options).mkdir("bucket")
         yield server

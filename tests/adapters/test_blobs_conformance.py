@@ -1,4 +1,4 @@
-"""Every blob store keeps the contract."""
+"""Every blob store passes the contract suite of the port."""
 
 import uuid
 from pathlib import Path
@@ -12,36 +12,39 @@ from tests.adapters.blobs.seaweed import S3Server
 
 
 class TestMemoryBlobStore(BlobStoreConformance):
-    adapter = MemoryBlobStore
+    """The blob store in memory."""
 
-    @pytest.fixture
-    def blobs(self) -> MemoryBlobStore:
-        """An empty one."""
-        return MemoryBlobStore()
+    adapter = MemoryBlobStore
 
 
 class TestLocalFolder(BlobStoreConformance):
+    """The fsspec blob store in a local folder."""
+
     adapter = FsspecBlobStore
 
     @pytest.fixture
     def blobs(self, tmp_path: Path) -> FsspecBlobStore:
-        """An empty one."""
+        """Return an empty store."""
         return FsspecBlobStore(str(tmp_path / "blobs"))
 
 
 class TestS3(BlobStoreConformance):
+    """The fsspec blob store in an S3 bucket."""
+
     adapter = FsspecBlobStore
 
     @pytest.fixture
     def blobs(self, s3: S3Server) -> FsspecBlobStore:
-        """An empty one."""
+        """Return an empty store."""
         return FsspecBlobStore(f"s3://bucket/{uuid.uuid4()}", options=s3.options)
 
 
 class TestAnyOtherFileSystem(BlobStoreConformance):
+    """The fsspec blob store on a file system that needs no special treatment."""
+
     adapter = FsspecBlobStore
 
     @pytest.fixture
     def blobs(self) -> FsspecBlobStore:
-        """An empty one."""
+        """Return an empty store."""
         return FsspecBlobStore(f"memory://{uuid.uuid4()}")

@@ -1,4 +1,4 @@
-"""Every image codec keeps the contract."""
+"""Every image codec passes the contract suite of the port."""
 
 import pytest
 
@@ -10,95 +10,95 @@ from tests.adapters import photos
 
 
 class TestMemoryImageCodec(ImageCodecConformance):
+    """The codec in memory, which reads PPM files."""
+
     adapter = MemoryImageCodec
 
     @pytest.fixture
-    def codec(self) -> MemoryImageCodec:
-        """The codec."""
-        return MemoryImageCodec()
-
-    @pytest.fixture
     def photo(self) -> MakePhoto:
-        """A photo it reads."""
+        """Return a function that makes a PPM file."""
         return ppm
 
     @pytest.fixture
     def animated(self) -> bytes:
-        """Two pictures in one file."""
+        """Return two pictures in one file."""
         return ppm(40, 30) + ppm(40, 30)
 
     @pytest.fixture
     def secretive(self) -> bytes:
-        """Something in the metadata."""
+        """Return a photo with a comment."""
         return ppm(40, 30).replace(b"P6\n", b"P6\n# " + photos.SECRET + b"\n")
 
     @pytest.fixture
     def huge_header(self) -> bytes:
-        """More than anyone has memory for."""
+        """Return only a header."""
         return b"P6\n60000 60000\n255\n"
 
 
 class VipsCodecConformance(ImageCodecConformance):
-    """The same for every format: a subclass names its own."""
+    """The vips codec with files of one format: a subclass sets `kind`."""
 
     kind: str
 
     @pytest.fixture
-    def codec(self) -> VipsImageCodec:
-        """The codec."""
-        return VipsImageCodec()
-
-    @pytest.fixture
     def photo(self) -> MakePhoto:
-        """A photo it reads."""
+        """Return a function that makes a photo in the format."""
         return photos.PLAIN[self.kind]
 
     @pytest.fixture
     def animated(self) -> bytes:
-        """Two pictures in one file."""
+        """Return an animated file in the format."""
         return photos.animated(self.kind)
 
     @pytest.fixture
     def secretive(self) -> bytes:
-        """Something in the metadata."""
+        """Return a photo with metadata."""
         return photos.secretive(self.kind)
 
     @pytest.fixture
     def huge_header(self) -> bytes:
-        """More than anyone has memory for."""
+        """Return a small file that declares a huge size."""
         return photos.huge_header(self.kind)
 
 
 class TestJpeg(VipsCodecConformance):
+    """The vips codec with JPEG files."""
+
     adapter = VipsImageCodec
     kind = "jpeg"
 
     @pytest.fixture
     def animated(self) -> bytes:
-        """Two pictures in one file."""
-        return photos.animated("webp")  # a JPEG is always still
+        """Return a WebP instead, because JPEG has no animations."""
+        return photos.animated("webp")
 
 
 class TestPng(VipsCodecConformance):
+    """The vips codec with PNG files."""
+
     adapter = VipsImageCodec
     kind = "png"
 
 
 class TestWebp(VipsCodecConformance):
+    """The vips codec with WebP files."""
+
     adapter = VipsImageCodec
     kind = "webp"
 
     @pytest.fixture
     def huge_header(self) -> bytes:
-        """More than anyone has memory for."""
-        return photos.huge_header("png")  # a WebP has at most 16383 px a side
+        """Return a PNG instead, because a side of a WebP has at most 16383 px."""
+        return photos.huge_header("png")
 
 
 class TestGif(VipsCodecConformance):
+    """The vips codec with GIF files."""
+
     adapter = VipsImageCodec
     kind = "gif"
 
 
 def ppm(width: int, height: int) -> bytes:
-    """A PPM file of many colours."""
+    """Return a PPM file with many colours."""
     return b"P6\n%d %d\n255\n" % (width, height) + bytes(index % 251 for index in range(3 * width * height))

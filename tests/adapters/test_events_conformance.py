@@ -1,15 +1,10 @@
-"""Every way to tell about events keeps the contract."""
-
-import pytest
+"""Every events adapter passes the contract suite of the port."""
 
 from plushify_adapters.conformance import EventsConformance
 from plushify_adapters.memory import MemoryEvents
 
 
 class TestMemoryEvents(EventsConformance):
-    adapter = MemoryEvents
+    """The events in memory."""
 
-    @pytest.fixture
-    def events(self) -> MemoryEvents:
-        """The adapter."""
-        return MemoryEvents()
+    adapter = MemoryEvents

@@ -1,6 +1,6 @@
-"""The contract of every port as a suite of tests, for whoever writes an adapter.
+"""Contract of every port as a suite of tests, for authors of adapters.
 
-A suite is a class. Subclass it in your tests, set `adapter`, and supply its fixtures:
+A suite is a class. Subclass it in your tests and set `adapter`. Override its fixture if the adapter needs arguments:
 
     class TestMyBlobStore(BlobStoreConformance):
         adapter = MyBlobStore
@@ -9,26 +9,20 @@ A suite is a class. Subclass it in your tests, set `adapter`, and supply its fix
         def blobs(self, tmp_path):
             return MyBlobStore(tmp_path)
 
-The suites need pytest, and anyio (whose pytest plugin runs the asynchronous tests) with this in `conftest.py`:
+The suites need pytest, and anyio, whose pytest plugin runs the asynchronous tests, with this in `conftest.py`:
 
     @pytest.fixture(scope="session")
     def anyio_backend():
         return "asyncio"
 """
 
-import pytest
-
-# Before the suites are imported, so that a failing assertion shows its values.
-pytest.register_assert_rewrite(
-    *(f"{__name__}.{suite}" for suite in ("accounts", "blobs", "codec", "events", "model", "store"))
-)
-
-from plushify_adapters.conformance.accounts import AccountStoreConformance  # noqa: E402 - rewriting is registered first
-from plushify_adapters.conformance.blobs import BlobStoreConformance  # noqa: E402 - rewriting is registered first
-from plushify_adapters.conformance.codec import ImageCodecConformance  # noqa: E402 - rewriting is registered first
-from plushify_adapters.conformance.events import EventsConformance  # noqa: E402 - rewriting is registered first
-from plushify_adapters.conformance.model import ImageModelConformance  # noqa: E402 - rewriting is registered first
-from plushify_adapters.conformance.store import StoreConformance  # noqa: E402 - rewriting is registered first
+from plushify_adapters.conformance import _assert_rewriting as _assert_rewriting  # before the suites
+from plushify_adapters.conformance.accounts import AccountStoreConformance
+from plushify_adapters.conformance.blobs import BlobStoreConformance
+from plushify_adapters.conformance.codec import ImageCodecConformance
+from plushify_adapters.conformance.events import EventsConformance
+from plushify_adapters.conformance.model import ImageModelConformance
+from plushify_adapters.conformance.store import StoreConformance
 
 __all__ = [
     "AccountStoreConformance",

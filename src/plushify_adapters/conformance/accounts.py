@@ -20,21 +20,21 @@ def _session(token_hash: str, seconds: float = 60) -> Session:
 
 
 class AccountStoreConformance:
-    """Contract of `AccountStore`. A subclass sets `adapter` and supplies `accounts`, an empty store for each test."""
+    """Contract of `AccountStore`. A subclass sets `adapter`. It overrides `accounts` if the adapter needs arguments."""
 
     adapter: ClassVar[type[AccountStore]]
     pytestmark: ClassVar[Any] = pytest.mark.anyio
 
     @pytest.fixture
     def accounts(self) -> AccountStore:
-        """Return the empty adapter."""
-        raise NotImplementedError
+        """Return an empty account store."""
+        return self.adapter()
 
-    def test_is_the_declared_adapter(self, accounts: AccountStore) -> None:
+    async def test_is_the_declared_adapter(self, accounts: AccountStore) -> None:
         """The suite runs on the adapter that it declares."""
         assert type(accounts) is self.adapter
 
-    async def test_keeps_accounts(self, accounts: AccountStore) -> None:
+    async def test_finds_accounts_by_id_and_address(self, accounts: AccountStore) -> None:
         """An account is found by its id and its address, in every field, with a password or without."""
         bob = User(id="bob", email="bob@example.com", password_hash=None, created_at=NOW)
         assert await accounts.add(ANN)
@@ -44,7 +44,7 @@ class AccountStoreConformance:
         assert await accounts.get("cid") is None
         assert await accounts.by_email("cid@example.com") is None
 
-    async def test_has_one_account_per_address(self, accounts: AccountStore) -> None:
+    async def test_refuses_a_second_account_with_the_same_address(self, accounts: AccountStore) -> None:
         """A second account with the same address is not added."""
         other = User(id="other", email=ANN.email, password_hash=None, created_at=NOW)
         assert await accounts.add(ANN)
@@ -52,7 +52,7 @@ class AccountStoreConformance:
         assert await accounts.get("other") is None
         assert await accounts.by_email(ANN.email) == ANN
 
-    async def test_lets_one_of_many_sign_up(self, accounts: AccountStore) -> None:
+    async def test_concurrent_additions_create_one_account(self, accounts: AccountStore) -> None:
         """Of concurrent calls that add an account with the same address, exactly one succeeds."""
 
         async def sign_up(number: int) -> bool:
@@ -62,7 +62,7 @@ class AccountStoreConformance:
         added = await asyncio.gather(*(sign_up(number) for number in range(20)))
         assert sorted(added) == [False] * 19 + [True]
 
-    async def test_keeps_sessions_until_they_are_removed(self, accounts: AccountStore) -> None:
+    async def test_keeps_a_session_until_it_is_removed(self, accounts: AccountStore) -> None:
         """A session is found with its user, expired or not, until it is removed. A second removal is no error."""
         current, expired = _session("aa"), _session("bb", -60)
         await accounts.add(ANN)

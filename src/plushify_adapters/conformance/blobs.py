@@ -1,4 +1,4 @@
-"""What every blob store does."""
+"""Contract of every blob store."""
 
 import asyncio
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from plushify_core.ports import BlobMissing, BlobStore
 MEDIA_TYPE = "image/png"
 LARGE = bytes(range(256)) * 4096 * 5  # 5 MiB
 
-NO_KEYS = (
+INVALID_KEYS = (
     "",
     "/a",
     "a/",
@@ -32,29 +32,29 @@ NO_KEYS = (
 
 
 class BlobStoreConformance:
-    """The contract of `BlobStore`. A subclass sets `adapter` and supplies `blobs`."""
+    """Contract of `BlobStore`. A subclass sets `adapter`. It overrides `blobs` if the adapter needs arguments."""
 
     adapter: ClassVar[type[BlobStore]]
     pytestmark: ClassVar[Any] = pytest.mark.anyio
 
     @pytest.fixture
     def blobs(self) -> BlobStore:
-        """An empty blob store."""
-        raise NotImplementedError
+        """Return an empty blob store."""
+        return self.adapter()
 
-    def test_is_the_declared_adapter(self, blobs: BlobStore) -> None:
-        """The suite runs on the adapter that it says it runs on."""
+    async def test_is_the_declared_adapter(self, blobs: BlobStore) -> None:
+        """The suite runs on the adapter that it declares."""
         assert type(blobs) is self.adapter
 
     @pytest.mark.parametrize("data", [b"", b"x", LARGE], ids=["empty", "tiny", "large"])
-    async def test_reads_what_was_put(self, blobs: BlobStore, data: bytes) -> None:
-        """A blob comes back as it was put, whatever its size."""
+    async def test_reads_the_stored_bytes(self, blobs: BlobStore, data: bytes) -> None:
+        """`read` returns the bytes that `put` stored, for any size."""
         await blobs.put("a/b/c", data, media_type=MEDIA_TYPE)
 
         assert await read(blobs, "a/b/c") == data
 
     async def test_reads_in_chunks(self, blobs: BlobStore) -> None:
-        """A large blob is never handed out whole."""
+        """`read` returns a large blob in several chunks."""
         await blobs.put("large", LARGE, media_type=MEDIA_TYPE)
 
         sizes = [len(chunk) async for chunk in blobs.read("large")]
@@ -62,23 +62,23 @@ class BlobStoreConformance:
         assert sum(sizes) == len(LARGE)
         assert max(sizes) <= len(LARGE) // 4
 
-    async def test_put_replaces(self, blobs: BlobStore) -> None:
-        """A second blob under a key takes the place of the first, also a shorter one."""
+    async def test_put_replaces_an_existing_blob(self, blobs: BlobStore) -> None:
+        """A second `put` under a key replaces the blob, also by a shorter one."""
         await blobs.put("a/b", b"the first", media_type=MEDIA_TYPE)
         await blobs.put("a/b", b"second", media_type=MEDIA_TYPE)
 
         assert await read(blobs, "a/b") == b"second"
 
     @pytest.mark.parametrize("key", ["a", "a/b/missing", "a/b/c/d/e"])
-    async def test_missing_is_told_at_the_first_step(self, blobs: BlobStore, key: str) -> None:
-        """Reading what is not there raises `BlobMissing` before anything is handed out, beside other blobs too."""
+    async def test_read_of_a_missing_blob_raises_at_the_first_step(self, blobs: BlobStore, key: str) -> None:
+        """`read` raises `BlobMissing` before the first chunk, even if the key is the folder of a blob or below one."""
         await blobs.put("a/b/c", b"x", media_type=MEDIA_TYPE)
 
         with pytest.raises(BlobMissing):
             await anext(aiter(blobs.read(key)))
 
-    async def test_a_read_can_be_left(self, blobs: BlobStore) -> None:
-        """Who stops reading halfway holds nothing up."""
+    async def test_an_unfinished_read_blocks_nothing(self, blobs: BlobStore) -> None:
+        """A blob can be deleted after a reader has stopped halfway."""
         await blobs.put("large", LARGE, media_type=MEDIA_TYPE)
 
         async for _ in blobs.read("large"):
@@ -87,8 +87,8 @@ class BlobStoreConformance:
 
         assert await keys(blobs) == set()
 
-    async def test_delete_removes_one(self, blobs: BlobStore) -> None:
-        """A deleted blob is gone from reading and listing; its neighbours stay."""
+    async def test_delete_removes_one_blob(self, blobs: BlobStore) -> None:
+        """A deleted blob can be neither read nor listed. Other blobs stay."""
         await put_all(blobs, "a/b/1", "a/b/2", "a/c")
 
         await blobs.delete("a/b/1")
@@ -98,8 +98,8 @@ class BlobStoreConformance:
             await read(blobs, "a/b/1")
 
     @pytest.mark.parametrize("key", ["a/b", "a/b/c/d", "never/was/there"])
-    async def test_delete_of_nothing(self, blobs: BlobStore, key: str) -> None:
-        """Deleting what is not there is no error and removes nothing else."""
+    async def test_delete_of_a_missing_blob_does_nothing(self, blobs: BlobStore, key: str) -> None:
+        """`delete` of a missing blob raises nothing and removes no other blob."""
         await blobs.put("a/b/c", b"x", media_type=MEDIA_TYPE)
 
         await blobs.delete(key)
@@ -121,21 +121,21 @@ class BlobStoreConformance:
             ("top/", set()),
         ],
     )
-    async def test_keys_by_prefix(self, blobs: BlobStore, prefix: str, expected: set[str]) -> None:
-        """A prefix is one of characters, not of folders; what it fits is listed once."""
+    async def test_lists_keys_by_prefix(self, blobs: BlobStore, prefix: str, expected: set[str]) -> None:
+        """`keys` compares the prefix by characters, not by folders, and returns each key once."""
         await put_all(blobs, "a/1", "a/2", "ab/1", "b/a/1", "b/a/1.part", "top")
 
         found = [key async for key in blobs.keys(prefix)]
 
         assert sorted(found) == sorted(expected)
 
-    async def test_keys_of_an_empty_store(self, blobs: BlobStore) -> None:
-        """A store in which nothing was ever put lists nothing."""
+    async def test_lists_no_keys_of_an_empty_store(self, blobs: BlobStore) -> None:
+        """An empty store has no keys."""
         assert await keys(blobs) == set()
 
-    @pytest.mark.parametrize("key", NO_KEYS)
-    async def test_refuses_what_is_no_key(self, blobs: BlobStore, key: str) -> None:
-        """Everything but the documented characters is refused, above all the way out of the store."""
+    @pytest.mark.parametrize("key", INVALID_KEYS)
+    async def test_refuses_invalid_keys(self, blobs: BlobStore, key: str) -> None:
+        """All methods refuse keys of another form than documented, such as keys that leave the store."""
         with pytest.raises(ValueError, match="key"):
             await blobs.put(key, b"x", media_type=MEDIA_TYPE)
         with pytest.raises(ValueError, match="key"):
@@ -147,47 +147,47 @@ class BlobStoreConformance:
 
         assert await keys(blobs) == set()
 
-    async def test_readers_see_all_or_nothing(self, blobs: BlobStore) -> None:
-        """While a blob is replaced, every reader gets the whole of one version, or is told to come again."""
+    async def test_readers_see_a_whole_version_or_none(self, blobs: BlobStore) -> None:
+        """While a blob is replaced, each read returns one whole version, or raises that the store is unavailable."""
         versions = [bytes([number]) * 100_000 for number in range(8)]
         await blobs.put("a", versions[0], media_type=MEDIA_TYPE)
 
-        async def write() -> None:
+        async def write_versions() -> None:
             for version in versions:
                 await blobs.put("a", version, media_type=MEDIA_TYPE)
 
-        async def look() -> bytes | None:
+        async def read_or_none() -> bytes | None:
             try:
                 return await read(blobs, "a")
             except BlobMissing:
                 raise
             except Exception:
-                return None  # not now, says the technology: that is nothing
+                return None  # the store is unavailable, which the contract allows
 
-        async def look_often() -> list[bytes | None]:
-            return [await look() for _ in range(20)]
+        async def read_repeatedly() -> list[bytes | None]:
+            return [await read_or_none() for _ in range(20)]
 
-        seen, _ = await asyncio.gather(look_often(), write())
+        seen, _ = await asyncio.gather(read_repeatedly(), write_versions())
 
         assert [data for data in seen if data not in (*versions, None)] == []
         assert await read(blobs, "a") == versions[-1]
 
-    async def test_puts_beside_deletes(self, blobs: BlobStore) -> None:
-        """A folder that empties under a `put` does not make it fail."""
+    async def test_put_is_safe_beside_concurrent_deletes(self, blobs: BlobStore) -> None:
+        """`put` succeeds while concurrent deletes empty its folder."""
 
-        async def come_and_go(key: str) -> None:
+        async def put_and_delete(key: str) -> None:
             for _ in range(10):
                 await blobs.put(key, b"x", media_type=MEDIA_TYPE)
                 await blobs.delete(key)
             await blobs.put(key, b"x", media_type=MEDIA_TYPE)
 
         names = [f"a/b/{number}" for number in range(8)]
-        await asyncio.gather(*map(come_and_go, names))
+        await asyncio.gather(*map(put_and_delete, names))
 
         assert await keys(blobs) == set(names)
 
     async def test_a_cancelled_put_writes_nothing_later(self, blobs: BlobStore) -> None:
-        """Once a cancelled `put` has ended, what it was about to write does not appear any more."""
+        """A cancelled `put` writes nothing after it has ended."""
         for steps in range(20):
             task = asyncio.create_task(blobs.put("a", LARGE, media_type=MEDIA_TYPE))
             for _ in range(steps):
@@ -195,12 +195,12 @@ class BlobStoreConformance:
             task.cancel()
             await asyncio.wait({task})
             await blobs.delete("a")
-        await blobs.put("b", LARGE, media_type=MEDIA_TYPE)  # as long as one of them would have taken
+        await blobs.put("b", LARGE, media_type=MEDIA_TYPE)  # gives a late write time to appear
 
         assert await keys(blobs) == {"b"}
 
-    async def test_url_serves_the_blob(self, blobs: BlobStore) -> None:
-        """A store that signs an address serves the blob there, as a download of the given name; another has none."""
+    async def test_a_signed_url_serves_the_blob(self, blobs: BlobStore) -> None:
+        """A signed URL serves the blob with its media type and download name. A store that cannot sign returns None."""
         await blobs.put("a/b", b"picture", media_type=MEDIA_TYPE)
 
         url = await blobs.url("a/b", expires_s=60, download_name="my plüshie.png")
@@ -213,22 +213,22 @@ class BlobStoreConformance:
 
 
 async def read(blobs: BlobStore, key: str) -> bytes:
-    """All of a blob."""
+    """Return all bytes of a blob."""
     return b"".join([chunk async for chunk in blobs.read(key)])
 
 
 async def keys(blobs: BlobStore) -> set[str]:
-    """All keys."""
+    """Return all keys."""
     return {key async for key in blobs.keys("")}
 
 
 async def put_all(blobs: BlobStore, *names: str) -> None:
-    """Put a blob under each of the keys."""
+    """Store a blob under each of the keys."""
     for name in names:
         await blobs.put(name, name.encode(), media_type=MEDIA_TYPE)
 
 
 def fetch(url: str) -> tuple[bytes, dict[str, str]]:
-    """What a URL serves."""
-    with urlopen(url) as response:  # noqa: S310 - the store under test made it
+    """Return the body and the headers that a URL serves."""
+    with urlopen(url) as response:  # noqa: S310 - the URL comes from the store under test
         return response.read(), {name.lower(): value for name, value in response.headers.items()}

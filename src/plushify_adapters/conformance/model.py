@@ -1,4 +1,4 @@
-"""What every image model does."""
+"""Contract of every image model."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,46 +16,51 @@ OpenPhoto = Callable[[], AsyncIterator[bytes]]
 
 
 class PhotoUnreadable(Exception):
-    """The photo cannot be read: an error that no adapter knows."""
+    """Error of `open_photo` that no adapter knows."""
 
 
 class ImageModelConformance:
-    """The contract of `ImageModel`. A subclass sets `adapter` and supplies the fixtures that raise here."""
+    """Contract of `ImageModel`. A subclass sets `adapter` and overrides the fixtures that raise here.
+
+    It overrides `model` if the adapter needs arguments.
+    """
 
     adapter: ClassVar[type[ImageModel]]
     pytestmark: ClassVar[Any] = pytest.mark.anyio
 
     @pytest.fixture
     def model(self) -> ImageModel:
-        """The model, with whatever it calls ready to answer with a picture."""
-        raise NotImplementedError
+        """Return the model. The service that it calls must answer each request with a picture."""
+        return self.adapter()
 
     @pytest.fixture
     def codec(self) -> ImageCodec:
-        """The codec with which the model is used."""
+        """Return the codec with which the model is used."""
         raise NotImplementedError
 
     @pytest.fixture
     def photo(self) -> EncodedImage:
-        """A sanitised photo, as that codec makes them."""
+        """Return a photo as that codec sanitises it."""
         raise NotImplementedError
 
-    def test_is_the_declared_adapter(self, model: ImageModel) -> None:
-        """The suite runs on the adapter that it says it runs on."""
+    async def test_is_the_declared_adapter(self, model: ImageModel) -> None:
+        """The suite runs on the adapter that it declares."""
         assert type(model) is self.adapter
 
-    async def test_says_what_it_is(self, model: ImageModel) -> None:
-        """A model has a name for programs, one for people, and draws something, and says so every time."""
-        can = await model.capabilities()
+    async def test_reports_its_capabilities(self, model: ImageModel) -> None:
+        """A model reports a name, a title and a usable size, and the same each time."""
+        capabilities = await model.capabilities()
 
-        assert can.name.strip()
-        assert can.title.strip()
-        assert can.largest_side_px >= LONGEST_SIDE_PX
-        assert await model.capabilities() == can
+        assert capabilities.name.strip()
+        assert capabilities.title.strip()
+        assert capabilities.largest_side_px >= LONGEST_SIDE_PX
+        assert await model.capabilities() == capabilities
 
     @pytest.mark.parametrize("style", [style.id for style in DEFAULT_CATALOG.styles])
-    async def test_draws_a_picture(self, model: ImageModel, codec: ImageCodec, photo: EncodedImage, style: str) -> None:
-        """The answer is a picture that the codec reads, in every style, with its media type and plausible facts."""
+    async def test_draws_a_picture_in_every_style(
+        self, model: ImageModel, codec: ImageCodec, photo: EncodedImage, style: str
+    ) -> None:
+        """A result is a picture that the codec can read, with a media type and plausible facts."""
         result = await model.generate(request_for(photo, style=style))
 
         picture = await codec.finish(result.data, longest_side_px=LONGEST_SIDE_PX)
@@ -65,8 +70,8 @@ class ImageModelConformance:
         assert result.facts.cost_nano_usd is None or result.facts.cost_nano_usd >= 0
         assert result.facts.model
 
-    async def test_reads_the_photo_that_is_opened(self, model: ImageModel, photo: EncodedImage) -> None:
-        """The photo comes through `open_photo`, which is asked for one read at least."""
+    async def test_reads_the_photo_through_open_photo(self, model: ImageModel, photo: EncodedImage) -> None:
+        """The model calls `open_photo` at least once."""
         opened: list[None] = []
 
         async def open_photo() -> AsyncIterator[bytes]:
@@ -79,8 +84,10 @@ class ImageModelConformance:
         assert opened
 
     @pytest.mark.parametrize("chunks_before", [0, 1])
-    async def test_an_unreadable_photo(self, model: ImageModel, photo: EncodedImage, chunks_before: int) -> None:
-        """What `open_photo` raises, at once or in the middle, comes out as it was: the very exception."""
+    async def test_raises_the_error_of_open_photo_unchanged(
+        self, model: ImageModel, photo: EncodedImage, chunks_before: int
+    ) -> None:
+        """An exception of `open_photo`, at its start or after a chunk, is raised unchanged."""
         error = PhotoUnreadable()
 
         async def open_photo() -> AsyncIterator[bytes]:
@@ -94,9 +101,9 @@ class ImageModelConformance:
 
         assert raised.value is error
 
-    async def test_cancellation_ends_it(self, model: ImageModel, photo: EncodedImage) -> None:
-        """A model that is cancelled while it reads the photo stops, and lets go of the photo."""
-        reading, let_go = asyncio.Event(), asyncio.Event()
+    async def test_cancellation_stops_the_read_of_the_photo(self, model: ImageModel, photo: EncodedImage) -> None:
+        """A call that is cancelled while it reads the photo raises the cancellation, and closes the photo."""
+        reading, closed = asyncio.Event(), asyncio.Event()
 
         async def open_photo() -> AsyncIterator[bytes]:
             yield photo.data[:CHUNK_BYTES]
@@ -104,17 +111,17 @@ class ImageModelConformance:
             try:
                 await asyncio.Event().wait()
             finally:
-                let_go.set()
+                closed.set()
 
         call = asyncio.create_task(model.generate(request_for(photo, open_photo=open_photo)))
         await asyncio.wait({call, asyncio.create_task(reading.wait())}, return_when=asyncio.FIRST_COMPLETED)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        await let_go.wait()
+        await closed.wait()
 
-    async def test_draws_on_after_a_cancellation(self, model: ImageModel, photo: EncodedImage) -> None:
-        """A call that was given up, at whatever moment, does no harm to the next."""
+    async def test_works_after_cancelled_calls(self, model: ImageModel, photo: EncodedImage) -> None:
+        """A call succeeds after calls that were cancelled at various moments."""
         for steps in range(10):
             call = asyncio.create_task(model.generate(request_for(photo)))
             for _ in range(steps):
@@ -124,16 +131,18 @@ class ImageModelConformance:
 
         assert (await model.generate(request_for(photo))).data
 
-    async def test_many_at_once(self, model: ImageModel, codec: ImageCodec, photo: EncodedImage) -> None:
-        """Calls side by side each get their picture."""
+    async def test_supports_concurrent_calls(self, model: ImageModel, codec: ImageCodec, photo: EncodedImage) -> None:
+        """Each of several concurrent calls returns a picture."""
         results = await asyncio.gather(*(model.generate(request_for(photo)) for _ in range(4)))
 
         for result in results:
             await codec.finish(result.data, longest_side_px=LONGEST_SIDE_PX)
 
     @pytest.mark.parametrize("garbage", [b"", b"no photo at all", bytes(5000)], ids=["empty", "text", "zeros"])
-    async def test_garbage_for_a_photo(self, model: ImageModel, photo: EncodedImage, garbage: bytes) -> None:
-        """A photo that is none gives a `ModelError` or, from a model that does not look, a picture: nothing else."""
+    async def test_a_broken_photo_gives_a_model_error_or_a_picture(
+        self, model: ImageModel, photo: EncodedImage, garbage: bytes
+    ) -> None:
+        """Given bytes that are not a photo, a model raises `ModelError` or returns a picture without decoding them."""
         request = request_for(photo, open_photo=lambda: in_chunks(garbage), size_bytes=len(garbage))
 
         outcome: ModelResult | ModelError
@@ -148,7 +157,7 @@ class ImageModelConformance:
 def request_for(
     photo: EncodedImage, *, style: str = "classic", open_photo: OpenPhoto | None = None, size_bytes: int | None = None
 ) -> ModelRequest:
-    """A request to draw `photo`, read through `open_photo` if it is given."""
+    """Return a request to draw `photo`, which is read through `open_photo` if that is given."""
     return ModelRequest(
         prompt=DEFAULT_CATALOG.style(style).prompt,
         style=style,
@@ -164,7 +173,7 @@ def request_for(
 
 
 async def in_chunks(data: bytes) -> AsyncIterator[bytes]:
-    """A photo as a blob store hands it out."""
+    """Yield the bytes of a photo in chunks, like a blob store."""
     for start in range(0, len(data), CHUNK_BYTES):
         await asyncio.sleep(0)
         yield data[start : start + CHUNK_BYTES]

@@ -1,6 +1,6 @@
-"""The store on SQL: SQLite for one machine, PostgreSQL for many replicas, by the same code."""
+"""SQL store: the same code runs on SQLite, for one machine, and on PostgreSQL, for many replicas."""
 
-from plushify_adapters.sql.accounts import SqlAccountStore
-from plushify_adapters.sql.store import SqlStore
+from plushify_adapters.sql._accounts import SqlAccountStore
+from plushify_adapters.sql._store import SqlStore
 
 __all__ = ["SqlAccountStore", "SqlStore"]

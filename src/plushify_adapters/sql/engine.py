@@ -1,6 +1,6 @@
-"""Connections to a database, set up so that what is committed stays committed."""
+"""Engines for SQLite and PostgreSQL, set up so that a committed transaction survives a power cut."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, event, make_url
@@ -11,6 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
+class EngineOptions(TypedDict, total=False):
+    """Options of `create_engine`, for functions that pass them on."""
+
+    pool_size: int
+    pool_timeout_s: float
+    busy_timeout_s: float
+    idle_in_transaction_timeout_s: float
+
+
 def create_engine(
     url: str | URL,
     *,
@@ -19,18 +28,19 @@ def create_engine(
     busy_timeout_s: float = 10.0,
     idle_in_transaction_timeout_s: float = 30.0,
 ) -> AsyncEngine:
-    """An engine for SQLite or PostgreSQL; it connects when it is first used, and belongs to one event loop.
+    """Return an engine for SQLite or PostgreSQL. It connects at its first use, and belongs to one event loop.
 
     Args:
-        url: `sqlite:///file`, an absolute path after four slashes, or `postgresql://user:password@host/name`.
-        pool_size: connections to PostgreSQL at a time. SQLite gets one, see `_sqlite`.
-        pool_timeout_s: how long a transaction waits for a connection, in seconds.
-        busy_timeout_s: how long a statement waits for another transaction's lock, in seconds.
-        idle_in_transaction_timeout_s: after how many seconds without a statement PostgreSQL ends a transaction:
-            a machine that lost its network holds no lock for longer.
+        url: `sqlite:///file`, where an absolute path begins with a fourth slash, or
+            `postgresql://user:password@host/name`.
+        pool_size: largest number of connections to PostgreSQL. SQLite gets one, as `_sqlite` explains.
+        pool_timeout_s: longest time that a transaction waits for a connection, in seconds.
+        busy_timeout_s: longest time that a statement waits for a lock of another transaction, in seconds.
+        idle_in_transaction_timeout_s: time without a statement after which PostgreSQL ends a transaction, in seconds.
+            It limits how long a machine that has lost its network holds a lock.
 
     Raises:
-        ValueError: the URL names neither, or a database that ends with its connection.
+        ValueError: the URL names another database, or a SQLite database in memory.
     """
     url = make_url(url)
     backend = url.get_backend_name()
@@ -56,15 +66,18 @@ def create_engine(
 
 
 def _replace_if_closed(connection: DBAPIConnection, *_: Any) -> None:
-    # The driver hears at once when the server ends a connection. To ask the server (`pool_pre_ping`) would take
-    # three more round trips for each transaction, and hang where the network is gone.
+    # The driver notices at once that the server has closed a connection. `pool_pre_ping` would add three round trips to
+    # each transaction, and would hang if the network is down.
     if connection.driver_connection.is_closed():
         raise DisconnectionError
 
 
 def _sqlite(url: URL, *, pool_timeout_s: float, busy_timeout_s: float) -> AsyncEngine:
-    """One connection: SQLite runs one writing transaction at a time, and a queue in this process is fair and
-    wakes the next at once, where SQLite's own busy handler polls. It is left to wait for other processes."""
+    """Return an engine with one connection.
+
+    SQLite runs one writing transaction at a time. Within this process, transactions queue for the connection, which is
+    fair and wakes the next one at once. SQLite's busy handler polls, and waits only for other processes.
+    """
     if not url.database or url.database == ":memory:" or "mode" in url.query:
         raise ValueError("a SQLite database in memory is lost with its connection: name a file, or use MemoryStore")
     engine = create_async_engine(
@@ -83,18 +96,18 @@ def _sqlite(url: URL, *, pool_timeout_s: float, busy_timeout_s: float) -> AsyncE
 
 def _set_up_sqlite(connection: DBAPIConnection, _record: Any) -> None:
     cursor = connection.cursor()
-    # FULL syncs the write-ahead log at each commit: a credit once committed survives a power cut. NORMAL would
-    # sync at checkpoints only, and lose the last commits (https://sqlite.org/pragma.html#pragma_synchronous).
-    # macOS needs F_FULLFSYNC for a sync that reaches the disk; elsewhere that setting changes nothing.
+    # FULL syncs the write-ahead log at each commit. NORMAL syncs only at checkpoints, so a power cut loses the last
+    # commits (https://sqlite.org/pragma.html#pragma_synchronous). `fullfsync` uses F_FULLFSYNC on macOS, where a plain
+    # fsync does not reach the disk, and has no effect elsewhere.
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _begin_immediate(connection: Connection) -> None:
-    # A transaction that begins with a read and then writes cannot wait: SQLite fails it at once if another has
-    # written meanwhile. So each takes the write lock first. The driver's own BEGIN, which is deferred, is
-    # switched off by `isolation_level=None`.
+    # If a transaction reads first and writes later, SQLite fails the write at once when another transaction has written
+    # in between. So each transaction takes the write lock at its start. `isolation_level=None` switches off the
+    # driver's own BEGIN, which is deferred.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -109,6 +122,6 @@ def _to_json(value: Any) -> str:
 _COMMON: dict[str, Any] = {
     "json_serializer": _to_json,
     "json_deserializer": msgspec.json.decode,
-    # Errors are logged. What a statement was given may be an email address or the hash of a password.
+    # Errors are logged, and parameters can be email addresses or password hashes.
     "hide_parameters": True,
 }

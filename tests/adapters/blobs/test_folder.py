@@ -1,4 +1,4 @@
-"""What a local folder adds to the contract: durable, tidy, and safe beside other threads."""
+"""A local folder stores blobs durably, removes what is left over, and is safe to use from several threads."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from plushify_adapters.blobs import FsspecBlobStore, folder, store
+from plushify_adapters.blobs import FsspecBlobStore, _folder, _store
 from plushify_adapters.conformance.blobs import keys, read
 from plushify_core.ports import BlobMissing
 
@@ -20,41 +20,62 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """The folder, which nobody has made yet."""
+    """Return the path of a folder that does not exist yet."""
     return tmp_path / "data" / "blobs"
 
 
 @pytest.fixture
 def blobs(root: Path) -> FsspecBlobStore:
-    """A store in it."""
+    """Return a store in the folder."""
     return FsspecBlobStore(str(root))
 
 
+class GatedSync:
+    """Replacement of `os.fsync` that waits until `open` is set. `reached` is set once a thread waits."""
+
+    def __init__(self) -> None:
+        self.reached, self.open = threading.Event(), threading.Event()
+        self._fsync = os.fsync
+
+    def __call__(self, descriptor: int) -> None:
+        """Sync the file as soon as `open` is set."""
+        self.reached.set()
+        self.open.wait()
+        self._fsync(descriptor)
+
+
+@pytest.fixture
+def gated_sync(monkeypatch: pytest.MonkeyPatch) -> GatedSync:
+    """Replace `os.fsync` by a gate, so that a test can act while a file is written."""
+    monkeypatch.setattr(os, "fsync", gated_sync := GatedSync())
+    return gated_sync
+
+
 async def put(blobs: FsspecBlobStore, key: str, data: bytes = b"x") -> None:
-    """Store something."""
+    """Store a blob."""
     await blobs.put(key, data, media_type="image/png")
 
 
 def files(root: Path) -> list[str]:
-    """Everything in the folder but the place for what comes in."""
-    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.name != folder.INCOMING)
+    """Return the relative paths of everything in the folder, except the folder of temporary files."""
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.name != _folder.INCOMING)
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
-async def test_a_path_and_a_file_url_are_the_same_place(root: Path, scheme: str) -> None:
-    """A key is the path of a file below the folder, whichever way the folder is named."""
+async def test_a_path_and_a_file_url_name_the_same_folder(root: Path, scheme: str) -> None:
+    """A key is the path of a file relative to the folder, which a path or a URL names."""
     await put(FsspecBlobStore(f"{scheme}{root}"), "a/b", b"data")
 
     assert (root / "a/b").read_bytes() == b"data"
 
 
-async def test_what_is_stored_is_on_the_disk(
+async def test_syncs_the_file_and_its_folders(
     root: Path, blobs: FsspecBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bytes are synced before the file takes its place, and then every folder that may be new."""
+    """The bytes are synced before the file is renamed, and every folder that may be new is synced afterwards."""
     steps: list[str] = []
 
-    def recorded(name: str, function: Callable[..., Any], target: Callable[..., str]) -> Callable[..., Any]:
+    def record(name: str, function: Callable[..., Any], target: Callable[..., str]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
             steps.append(f"{name} {target(*args)}")
             return function(*args)
@@ -65,16 +86,16 @@ async def test_what_is_stored_is_on_the_disk(
         (path,) = (path for path in (root, *root.rglob("*")) if path.stat().st_ino == os.fstat(descriptor).st_ino)
         return "bytes" if path.is_file() else str(path.relative_to(root.parent))
 
-    monkeypatch.setattr(os, "fsync", recorded("sync", os.fsync, kind))
-    monkeypatch.setattr(Path, "replace", recorded("move to", Path.replace, lambda _, to: str(to.relative_to(root))))
+    monkeypatch.setattr(os, "fsync", record("sync", os.fsync, kind))
+    monkeypatch.setattr(Path, "replace", record("move to", Path.replace, lambda _, to: str(to.relative_to(root))))
 
     await put(blobs, "a/b/c")
 
     assert steps == ["sync bytes", "move to a/b/c", "sync blobs/a/b", "sync blobs/a", "sync blobs"]
 
 
-async def test_deleting_the_last_blob_removes_its_folders(root: Path, blobs: FsspecBlobStore) -> None:
-    """Folders go with the last blob in them; those that hold another stay, and so does the root."""
+async def test_removes_empty_folders(root: Path, blobs: FsspecBlobStore) -> None:
+    """A folder is removed with its last blob. Folders with other blobs stay, and so does the root."""
     await put(blobs, "a/b/1")
     await put(blobs, "a/2")
 
@@ -86,8 +107,8 @@ async def test_deleting_the_last_blob_removes_its_folders(root: Path, blobs: Fss
     assert files(root.parent) == ["blobs"]
 
 
-async def test_a_folder_is_no_blob(root: Path, blobs: FsspecBlobStore) -> None:
-    """The folder of a blob can be neither read nor deleted as one, nor can what would be below a blob."""
+async def test_a_folder_is_not_a_blob(root: Path, blobs: FsspecBlobStore) -> None:
+    """A key that is the folder of a blob, or lies below a blob, can be neither read nor deleted."""
     await put(blobs, "a/b")
 
     for key in ("a", "a/b/c"):
@@ -98,8 +119,10 @@ async def test_a_folder_is_no_blob(root: Path, blobs: FsspecBlobStore) -> None:
     assert files(root) == ["a", "a/b"]
 
 
-async def test_a_failed_put_leaves_nothing(root: Path, blobs: FsspecBlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the disk is full, the error comes out, the old blob stands, and no temporary file stays behind."""
+async def test_a_failed_put_changes_nothing(
+    root: Path, blobs: FsspecBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the disk is full, `put` raises the error, keeps the old blob, and leaves no temporary file."""
     await put(blobs, "a", b"old")
 
     def full(descriptor: int) -> None:
@@ -110,16 +133,16 @@ async def test_a_failed_put_leaves_nothing(root: Path, blobs: FsspecBlobStore, m
         await put(blobs, "a", b"new")
 
     assert await read(blobs, "a") == b"old"
-    assert list((root / folder.INCOMING).iterdir()) == []
+    assert list((root / _folder.INCOMING).iterdir()) == []
 
 
-async def test_leftovers_are_invisible_and_cleaned_up(root: Path, blobs: FsspecBlobStore) -> None:
-    """What a crashed process had begun to write is never listed; an old one is removed, one in use is not."""
-    incoming = root / folder.INCOMING
+async def test_removes_old_temporary_files(root: Path, blobs: FsspecBlobStore) -> None:
+    """Temporary files are not listed. Those of crashed processes are removed once they are old; newer ones stay."""
+    incoming = root / _folder.INCOMING
     incoming.mkdir(parents=True)
     (incoming / "old").write_bytes(b"half a pho")
     (incoming / "new").write_bytes(b"half a pho")
-    long_ago = (incoming / "new").stat().st_mtime - 2 * folder.LEFTOVER_AGE_S
+    long_ago = (incoming / "new").stat().st_mtime - 2 * _folder.LEFTOVER_AGE_S
     os.utime(incoming / "old", (long_ago, long_ago))
 
     assert await keys(blobs) == set()
@@ -129,8 +152,8 @@ async def test_leftovers_are_invisible_and_cleaned_up(root: Path, blobs: FsspecB
     assert [path.name for path in incoming.iterdir()] == ["new"]
 
 
-async def test_what_is_no_blob_is_not_listed(root: Path, blobs: FsspecBlobStore, tmp_path: Path) -> None:
-    """Files that others put into the folder are not taken for blobs, and links are not followed."""
+async def test_lists_no_files_of_other_programs(root: Path, blobs: FsspecBlobStore, tmp_path: Path) -> None:
+    """A listing leaves out files whose names are no keys, and does not follow links."""
     await put(blobs, "a/b")
     (root / ".DS_Store").touch()
     (root / "a" / "with space").touch()
@@ -141,62 +164,62 @@ async def test_what_is_no_blob_is_not_listed(root: Path, blobs: FsspecBlobStore,
     assert await keys(blobs) == {"a/b"}
 
 
-async def test_keys_come_in_steps(blobs: FsspecBlobStore, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Listing hands on keys while folders are still unread, and can be left at any time."""
-    monkeypatch.setattr(store, "KEYS_PER_STEP", 2)
+async def test_lists_in_steps(blobs: FsspecBlobStore, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are returned before all folders have been read."""
+    monkeypatch.setattr(_store, "KEYS_PER_STEP", 2)
     for number in range(9):
         (root / str(number)).mkdir(parents=True)
         (root / str(number) / "blob").touch()
     read_folders: list[str] = []
     scandir = os.scandir
 
-    def recorded(path: Path) -> Any:
+    def record(path: Path) -> Any:
         read_folders.append(path.name)
         return scandir(path)
 
-    monkeypatch.setattr(os, "scandir", recorded)
+    monkeypatch.setattr(os, "scandir", record)
 
     listing = blobs.keys("")
     first = await anext(aiter(listing))
-    assert len(read_folders) == 3  # the root, and those of the first step
+    assert len(read_folders) == 3  # the root, and the two folders of the first step
 
     assert sorted([first] + [key async for key in listing]) == [f"{number}/blob" for number in range(9)]
 
 
-async def test_a_short_listing_is_one_step_in_a_thread(blobs: FsspecBlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever lists the few blobs of each of a million generations changes threads once for each."""
+async def test_a_short_listing_is_one_call_in_a_thread(blobs: FsspecBlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listing of a few keys switches to a thread only once, which matters for a million generations."""
     await put(blobs, "a/1")
     await put(blobs, "a/2")
     steps: list[object] = []
     submit = ThreadPoolExecutor.submit
 
-    def recorded(*arguments: Any) -> Any:
+    def record(*arguments: Any) -> Any:
         steps.append(arguments)
         return submit(*arguments)
 
-    monkeypatch.setattr(ThreadPoolExecutor, "submit", recorded)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", record)
 
     assert await keys(blobs) == {"a/1", "a/2"}
     assert len(steps) == 1
 
 
-async def test_a_listing_that_is_left_is_closed_in_a_thread(
+async def test_closes_an_unfinished_listing_in_a_thread(
     blobs: FsspecBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who stops listing halfway leaves no folder open, and does not wait for the disk on the event loop."""
-    monkeypatch.setattr(store, "KEYS_PER_STEP", 1)
+    """A listing that is closed early closes its open folders, and does not block the event loop."""
+    monkeypatch.setattr(_store, "KEYS_PER_STEP", 1)
     for key in ("1", "2", "3"):
         await put(blobs, key)
     closed_in: list[str] = []
-    listed = folder.Folder.keys
+    listed = _folder.Folder.keys
 
-    def recorded(objects: folder.Folder, prefix: str) -> Iterator[str]:
+    def record(objects: _folder.Folder, prefix: str) -> Iterator[str]:
         try:
             yield from listed(objects, prefix)
         finally:
             closed_in.append(threading.current_thread().name)
 
-    monkeypatch.setattr(folder.Folder, "keys", recorded)
+    monkeypatch.setattr(_folder.Folder, "keys", record)
 
     async with aclosing(cast("AsyncGenerator[str, None]", blobs.keys(""))) as listing:
         await anext(listing)
@@ -206,82 +229,62 @@ async def test_a_listing_that_is_left_is_closed_in_a_thread(
     assert thread.startswith("plushify-blobs")
 
 
-async def test_a_cancelled_put_ends_when_its_thread_has(
-    blobs: FsspecBlobStore, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Cancellation waits for the thread that writes: afterwards, nothing is written any more."""
-    writing, go_on = threading.Event(), threading.Event()
-    fsync = os.fsync
-
-    def held(descriptor: int) -> None:
-        writing.set()
-        go_on.wait()
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", held)
+async def test_a_cancelled_put_waits_for_its_thread(blobs: FsspecBlobStore, gated_sync: GatedSync) -> None:
+    """A cancelled `put` ends only when its thread has ended, so nothing is written afterwards."""
     task = asyncio.create_task(put(blobs, "a"))
-    await asyncio.to_thread(writing.wait)
+    await asyncio.to_thread(gated_sync.reached.wait)
 
     task.cancel()
     await asyncio.sleep(0)
     assert not task.done()
 
-    go_on.set()
+    gated_sync.open.set()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await keys(blobs) == {"a"}
 
 
-async def test_a_put_that_never_began_never_does(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cancelled `put` that still waits for a thread ends at once, and leaves its place in the line."""
+async def test_a_cancelled_put_in_the_queue_never_starts(root: Path, gated_sync: GatedSync) -> None:
+    """A `put` that is cancelled while it waits for a thread ends at once, and never writes."""
     blobs = FsspecBlobStore(str(root), max_threads=1)
-    writing, go_on = threading.Event(), threading.Event()
-    fsync = os.fsync
-
-    def held(descriptor: int) -> None:
-        writing.set()
-        go_on.wait()
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", held)
     first = asyncio.create_task(put(blobs, "first"))
-    await asyncio.to_thread(writing.wait)
+    await asyncio.to_thread(gated_sync.reached.wait)
     second = asyncio.create_task(put(blobs, "second"))
     await asyncio.sleep(0)
 
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second
-    go_on.set()
+    gated_sync.open.set()
     await first
 
     assert await keys(blobs) == {"first"}
 
 
-async def test_a_folder_that_vanishes_under_a_put_is_made_again(
+async def test_creates_the_folder_again_if_a_delete_removes_it(
     blobs: FsspecBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When a `delete` removes the empty folder just before the file is moved there, the move is tried again."""
+    """If a `delete` removes the empty folder just before the file is moved there, the move is tried again."""
     replace = Path.replace
-    vanishings = 3
+    removals = 3
 
-    def unlucky(path: Path, target: Path) -> Path:
-        nonlocal vanishings
-        if vanishings:
-            vanishings -= 1
+    def remove_folder_first(path: Path, target: Path) -> Path:
+        nonlocal removals
+        if removals:
+            removals -= 1
             target.parent.rmdir()
         return replace(path, target)
 
-    monkeypatch.setattr(Path, "replace", unlucky)
+    monkeypatch.setattr(Path, "replace", remove_folder_first)
 
     await put(blobs, "a/b", b"data")
 
     assert await read(blobs, "a/b") == b"data"
-    assert vanishings == 0
+    assert removals == 0
 
 
-async def test_has_no_urls(blobs: FsspecBlobStore) -> None:
-    """Nobody serves a local folder but the application itself."""
+async def test_has_no_signed_urls(blobs: FsspecBlobStore) -> None:
+    """A local folder cannot sign URLs."""
     await put(blobs, "a")
 
     assert await blobs.url("a", expires_s=60) is None

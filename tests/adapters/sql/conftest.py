@@ -1,4 +1,4 @@
-"""A database for each test, on both engines."""
+"""Databases on SQLite and PostgreSQL, new for each test."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,13 +11,13 @@ from plushify_adapters.sql.migrate import Migrations
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    """A new SQLite file."""
+    """Return the URL of a new SQLite file."""
     return f"sqlite:///{tmp_path}/plushify.db"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest) -> str:
-    """A new, empty database."""
+    """Return the URL of a new, empty database on each engine."""
     if request.param == "sqlite":
         found: str = request.getfixturevalue("sqlite_url")
         return found
@@ -27,7 +27,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def store(url: str) -> AsyncIterator[SqlStore]:
-    """A store on it, with all tables."""
+    """Yield a store on the database, with all tables."""
     store = SqlStore(url)
     await Migrations(store.engine).upgrade()
     yield store

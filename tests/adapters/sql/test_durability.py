@@ -1,4 +1,4 @@
-"""A committed credit survives the process that committed it."""
+"""A committed posting survives a kill of its process."""
 
 import asyncio
 import signal
@@ -11,7 +11,7 @@ from plushify_adapters.sql import SqlStore
 
 pytestmark = pytest.mark.anyio
 
-SPEND_AND_DIE = """
+SPEND_AND_KILL_ITSELF = """
 import asyncio, os, signal, sys, uuid
 from plushify_adapters.conformance.store.entities import entry
 from plushify_adapters.sql import SqlStore
@@ -28,10 +28,10 @@ asyncio.run(main())
 """
 
 
-async def test_keeps_what_was_committed_and_nothing_else(url: str, store: SqlStore) -> None:
-    """A process that is killed in a transaction leaves what it committed before, and no lock."""
+async def test_a_killed_process_loses_only_its_open_transaction(url: str, store: SqlStore) -> None:
+    """A process killed inside a transaction loses that transaction, keeps its earlier commits, and holds no lock."""
     await open_account(store, 10)
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SPEND_AND_DIE, url)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SPEND_AND_KILL_ITSELF, url)
     assert await process.wait() == -signal.SIGKILL
     assert await balance_of(store) == 9
     async with store.begin() as tx:

@@ -1,4 +1,4 @@
-"""What an engine promises of its connections."""
+"""Engines refuse unsuitable databases and set up their connections."""
 
 import pytest
 from sqlalchemy import text
@@ -14,8 +14,8 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize(
     "url", ["mysql://host/name", "sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory"]
 )
-def test_refuses_what_it_cannot_keep(url: str) -> None:
-    """Another database, or one in memory, is refused with a sentence, and not when it is first used."""
+def test_refuses_other_databases_and_databases_in_memory(url: str) -> None:
+    """`create_engine` refuses another database, or a SQLite database in memory, with a clear error."""
     with pytest.raises(ValueError, match="database"):
         create_engine(url)
 
@@ -25,7 +25,7 @@ def test_refuses_what_it_cannot_keep(url: str) -> None:
     [("journal_mode", "wal"), ("synchronous", 2), ("fullfsync", 1), ("foreign_keys", 1), ("busy_timeout", 1_500)],
 )
 async def test_sets_up_sqlite(sqlite_url: str, pragma: str, expected: object) -> None:
-    """A commit is synced to the disk (2 is FULL), foreign keys hold, and locks of other processes are waited for."""
+    """A commit is synced to the disk (2 is FULL), foreign keys are enforced, and `busy_timeout_s` is applied."""
     store = SqlStore(sqlite_url, busy_timeout_s=1.5)
     async with store.engine.begin() as connection:
         assert (await connection.execute(text(f"PRAGMA {pragma}"))).scalar_one() == expected
@@ -42,15 +42,15 @@ async def test_sets_up_sqlite(sqlite_url: str, pragma: str, expected: object) ->
     ],
 )
 async def test_sets_up_postgres(postgres: PostgresServer, setting: str, expected: str) -> None:
-    """Nobody waits for a lock, or holds one, without end; and a commit is as durable as the server makes it."""
+    """Waiting for a lock and an idle transaction have a time limit, and a commit waits for the disk of the server."""
     store = SqlStore(postgres.new_database(), busy_timeout_s=1.5, idle_in_transaction_timeout_s=7)
     async with store.engine.begin() as connection:
         assert (await connection.execute(text(f"SHOW {setting}"))).scalar_one() == expected
     await store.aclose()
 
 
-async def test_errors_tell_no_values(sqlite_url: str) -> None:
-    """An error, which goes to the log, names the statement that failed and nothing of what it was given."""
+async def test_errors_contain_no_parameters(sqlite_url: str) -> None:
+    """An error names the failed statement but not its parameters, because errors are logged."""
     store = SqlStore(sqlite_url)
     with pytest.raises(DBAPIError, match="no_such_table") as caught:
         async with store.engine.begin() as connection:

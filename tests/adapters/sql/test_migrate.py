@@ -1,4 +1,4 @@
-"""Migrations make the tables that the code describes, once, however many replicas start."""
+"""Migrations create the tables that the code describes, exactly once, even if several replicas start together."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plushify_adapters.conformance.store.entities import NOW, SECOND, failed, succeeded
 from plushify_adapters.sql import migrate
+from plushify_adapters.sql._store import SqlTransaction
+from plushify_adapters.sql._tables import GENERATIONS, METADATA
 from plushify_adapters.sql.engine import create_engine
 from plushify_adapters.sql.migrate import Migrations
-from plushify_adapters.sql.store import SqlTransaction
-from plushify_adapters.sql.tables import GENERATIONS, METADATA
 from plushify_core import Status
 
 pytestmark = pytest.mark.anyio
@@ -23,19 +23,19 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def engine(url: str) -> AsyncIterator[AsyncEngine]:
-    """An engine on an empty database."""
+    """Yield an engine on an empty database."""
     engine = create_engine(url)
     yield engine
     await engine.dispose()
 
 
 def tables(connection: Connection) -> set[str]:
-    """The tables of the database."""
+    """Return the names of the tables in the database."""
     return set(inspect(connection).get_table_names())
 
 
-async def test_makes_what_the_tables_describe(engine: AsyncEngine) -> None:
-    """After the last migration, Alembic finds no difference between the database and `tables.METADATA`."""
+async def test_creates_the_described_tables(engine: AsyncEngine) -> None:
+    """After the last migration, Alembic finds no difference between the database and `METADATA`."""
     await Migrations(engine).upgrade()
 
     def check(connection: Connection) -> None:
@@ -46,8 +46,8 @@ async def test_makes_what_the_tables_describe(engine: AsyncEngine) -> None:
         assert await connection.run_sync(tables) == {*METADATA.tables, "alembic_version"}
 
 
-async def test_finds_a_difference_where_there_is_one(engine: AsyncEngine) -> None:
-    """The test above can fail: a missing column is a difference."""
+async def test_a_missing_column_is_a_difference(engine: AsyncEngine) -> None:
+    """The check of the test above fails if a column is missing."""
     await Migrations(engine).upgrade()
 
     def check(connection: Connection) -> None:
@@ -59,14 +59,14 @@ async def test_finds_a_difference_where_there_is_one(engine: AsyncEngine) -> Non
             await connection.run_sync(check)
 
 
-async def test_goes_up_down_and_up_each_step(engine: AsyncEngine) -> None:
-    """Each migration can be undone and done again, one after the other."""
+async def test_each_migration_can_be_reverted(engine: AsyncEngine) -> None:
+    """Each migration can be applied, reverted and applied again."""
 
     def revisions(connection: Connection) -> list[str]:
         scripts = ScriptDirectory.from_config(migrate.config(connection))
         return [script.revision for script in scripts.walk_revisions()][::-1]
 
-    def undo(connection: Connection) -> None:
+    def revert(connection: Connection) -> None:
         command.downgrade(migrate.config(connection), "-1")
 
     async with engine.begin() as connection:
@@ -75,19 +75,19 @@ async def test_goes_up_down_and_up_each_step(engine: AsyncEngine) -> None:
     for step in steps:
         await Migrations(engine).upgrade(step)
         async with engine.begin() as connection:
-            await connection.run_sync(undo)
+            await connection.run_sync(revert)
         await Migrations(engine).upgrade(step)
     assert await Migrations(engine).is_current()
 
 
-async def test_runs_once_however_many_start(url: str) -> None:
-    """Replicas that upgrade at the same moment all succeed, and one of them has done the work."""
+async def test_concurrent_upgrades_run_once(url: str) -> None:
+    """Replicas that upgrade at the same time all succeed, and the migrations run once."""
     await asyncio.gather(*(Migrations(url).upgrade() for _ in range(4)))
     assert await Migrations(url).is_current()
 
 
-async def test_knows_whether_the_database_is_current(engine: AsyncEngine) -> None:
-    """Not before the first migration, after it, and not when a newer version has been there."""
+async def test_reports_whether_the_database_is_current(engine: AsyncEngine) -> None:
+    """A database is current after all migrations: not before, and not after migrations of a newer version."""
     assert not await Migrations(engine).is_current()
     await Migrations(engine).upgrade()
     assert await Migrations(engine).is_current()
@@ -96,18 +96,18 @@ async def test_knows_whether_the_database_is_current(engine: AsyncEngine) -> Non
     assert not await Migrations(engine).is_current()
 
 
-async def test_leaves_no_half_done_migration(engine: AsyncEngine) -> None:
-    """A migration that fails leaves the database as it was, tables included."""
+async def test_a_failed_migration_changes_nothing(engine: AsyncEngine) -> None:
+    """A failed migration rolls back all of its changes, including created tables."""
     async with engine.begin() as connection:
-        await connection.execute(text("CREATE TABLE model_calls (id INTEGER)"))  # the last one that is made
+        await connection.execute(text("CREATE TABLE model_calls (id INTEGER)"))  # the last table to be created
     with pytest.raises(Exception, match="already exists"):
         await Migrations(engine).upgrade()
     async with engine.begin() as connection:
         assert await connection.run_sync(tables) == {"model_calls"}
 
 
-async def test_failures_from_before_are_untidy(engine: AsyncEngine) -> None:
-    """Nobody has cleared up after what failed under an older version; the sweeps of this one will."""
+async def test_failures_before_the_migration_are_untidy(engine: AsyncEngine) -> None:
+    """Generations that failed under an older version are marked as untidy, so that a sweep removes their blobs."""
     await Migrations(engine).upgrade("0001")
     async with engine.begin() as connection:
         for generation in (failed(), succeeded()):

@@ -1,4 +1,4 @@
-"""What only a store on SQL can be asked."""
+"""Properties of the SQL store that the contract does not cover."""
 
 import asyncio
 from contextlib import aclosing
@@ -12,13 +12,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from plushify_adapters.conformance.store.entities import NOW, entry, new_id, pending
 from plushify_adapters.conformance.store.suite import balance_of, open_account
 from plushify_adapters.sql import SqlAccountStore, SqlStore
+from plushify_adapters.sql._tables import GENERATIONS, LEDGER_ENTRIES, MODEL_CALLS, SESSIONS, SUBSCRIPTIONS, USERS
 from plushify_adapters.sql.migrate import Migrations
-from plushify_adapters.sql.tables import GENERATIONS, LEDGER_ENTRIES, MODEL_CALLS, SESSIONS, SUBSCRIPTIONS, USERS
 from plushify_core.domain.generation import Generation
 from plushify_core.domain.ledger import LedgerEntry, Subscription
 from plushify_core.domain.model_call import ModelCall, ModelFacts
-from plushify_core.ports import GalleryFilter, Imbalance
-from plushify_core.ports.accounts import Session, User
+from plushify_core.ports import GalleryFilter, Imbalance, Session, User
 
 pytestmark = pytest.mark.anyio
 
@@ -40,14 +39,14 @@ def test_has_a_column_per_field(table: Table, fields: set[str]) -> None:
 
 
 async def test_refuses_a_time_without_a_zone(store: SqlStore) -> None:
-    """A naive time is a mistake of the program, and is not stored as if it were UTC."""
+    """A time without a time zone is refused, rather than stored as UTC."""
     with pytest.raises(Exception, match="no time zone"):
         async with store.begin() as tx:
             await tx.generations.add(pending(created_at=NOW.replace(tzinfo=None)))
 
 
-async def test_is_guarded_by_the_database_itself(store: SqlStore) -> None:
-    """Whatever writes to the tables: no balance below zero, no entry without a subscription."""
+async def test_the_database_refuses_invalid_rows(store: SqlStore) -> None:
+    """Constraints of the database refuse a negative balance, and an entry of a user without a subscription."""
     await open_account(store, 1)
     with pytest.raises(IntegrityError, match="balance_not_negative"):
         async with store.engine.begin() as connection:
@@ -57,9 +56,9 @@ async def test_is_guarded_by_the_database_itself(store: SqlStore) -> None:
             await connection.execute(LEDGER_ENTRIES.insert(), msgspec.structs.asdict(entry(1, "nobody")))
 
 
-async def test_finds_and_mends_imbalances(store: SqlStore) -> None:
-    """A balance that was changed past the port is found, in the order of the bytes of the user ids, page by page,
-    and set right by a recount."""
+async def test_finds_and_repairs_imbalances(store: SqlStore) -> None:
+    """The audit finds balances that were changed without an entry, in byte order of the user ids, and a recount repairs
+    them."""
     users = ["Bob", "ann", "bob", "cid", "Élodie"]
     for user in users:
         await open_account(store, 3, user)
@@ -76,14 +75,14 @@ async def test_finds_and_mends_imbalances(store: SqlStore) -> None:
     assert [await balance_of(store, user) for user in users] == [3] * 5
 
 
-async def test_keeps_the_books_among_replicas(url: str, store: SqlStore) -> None:
-    """Stores with connections of their own, as in several processes, wait for each other."""
+async def test_concurrent_replicas_do_not_overspend(url: str, store: SqlStore) -> None:
+    """Stores with separate connections, like those of several processes, wait for each other's postings."""
     await open_account(store, 30)
     replicas = [SqlStore(url) for _ in range(3)]
 
     async def consume(replica: SqlStore) -> bool:
         async with replica.begin() as tx:
-            await tx.credits.subscription("ann")  # a read first: SQLite fails it if it then has to write
+            await tx.credits.subscription("ann")  # SQLite fails a deferred transaction that reads first
             return await tx.credits.post(entry(-1))
 
     await asyncio.gather(*(consume(replica) for replica in replicas for _ in range(10)))
@@ -92,8 +91,8 @@ async def test_keeps_the_books_among_replicas(url: str, store: SqlStore) -> None
         await replica.aclose()
 
 
-async def test_waits_no_longer_than_it_is_told(url: str, store: SqlStore) -> None:
-    """A transaction that another keeps waiting beyond the limit fails, having changed nothing."""
+async def test_fails_after_the_busy_timeout(url: str, store: SqlStore) -> None:
+    """A transaction that waits for a lock longer than `busy_timeout_s` fails and changes nothing."""
     await open_account(store, 3)
     impatient = SqlStore(url, busy_timeout_s=0.05)
     async with store.begin() as tx:
@@ -105,16 +104,16 @@ async def test_waits_no_longer_than_it_is_told(url: str, store: SqlStore) -> Non
     assert await balance_of(store) == 2
 
 
-async def test_finds_every_row_by_an_index(sqlite_url: str) -> None:
-    """No query of a use case reads a whole table, or sorts what an index has in order."""
+async def test_every_query_uses_an_index(sqlite_url: str) -> None:
+    """No query of a use case scans a whole table, or sorts rows that an index could return in order."""
     store = SqlStore(sqlite_url)
     await Migrations(store.engine).upgrade()
     statements: list[tuple[str, Any]] = []
 
-    def remember(*details: Any) -> None:
+    def record(*details: Any) -> None:
         statements.append((details[2], details[3]))
 
-    event.listen(store.engine.sync_engine, "before_cursor_execute", remember)
+    event.listen(store.engine.sync_engine, "before_cursor_execute", record)
     row = pending(idempotency_key="k")
     async with store.begin() as tx:
         await tx.credits.open(Subscription(user_id="ann", plan="free", balance=0, created_at=NOW))
@@ -139,7 +138,7 @@ async def test_finds_every_row_by_an_index(sqlite_url: str) -> None:
     await accounts.by_email("ann@example.com")
     await accounts.session("ab")
     await accounts.remove_expired_sessions(NOW)
-    event.remove(store.engine.sync_engine, "before_cursor_execute", remember)
+    event.remove(store.engine.sync_engine, "before_cursor_execute", record)
 
     async with store.engine.begin() as connection:
         for statement, parameters in statements[1:]:
@@ -152,31 +151,31 @@ async def test_finds_every_row_by_an_index(sqlite_url: str) -> None:
 
 
 class TestOnPostgres:
-    """What PostgreSQL can do and SQLite cannot."""
+    """Behaviour that only PostgreSQL has."""
 
     @pytest.fixture(params=["postgresql"])
     def url(self, request: pytest.FixtureRequest) -> str:
-        """A new database."""
+        """Return the URL of a new database."""
         new: str = request.getfixturevalue("postgres").new_database()
         return new
 
-    async def test_leaves_out_what_another_sweep_holds(self, store: SqlStore) -> None:
-        """Two sweeps that are open at the same time get different rows, and neither waits."""
+    async def test_skips_rows_that_another_sweep_has_locked(self, store: SqlStore) -> None:
+        """Two sweeps with open transactions get different rows, and neither waits for the other."""
         async with store.begin() as tx:
             for _ in range(5):
                 await tx.generations.add(pending(lease_until=NOW))
         async with store.begin() as first, store.begin() as second:
-            held = await first.generations.abandoned(NOW, limit=3)
+            locked = await first.generations.abandoned(NOW, limit=3)
             others = await second.generations.abandoned(NOW, limit=3)
-        assert [len(held), len(others)] == [3, 2]
-        assert len({generation.id for generation in (*held, *others)}) == 5
+        assert [len(locked), len(others)] == [3, 2]
+        assert len({generation.id for generation in (*locked, *others)}) == 5
 
-    async def test_survives_the_loss_of_its_connections(self, store: SqlStore) -> None:
-        """A connection that died in the pool is replaced unseen; one that dies in a transaction rolls it back."""
+    async def test_recovers_from_lost_connections(self, store: SqlStore) -> None:
+        """A connection lost in the pool is replaced. A transaction rolls back if it loses its connection."""
         await open_account(store, 3)
         async with aclosing(SqlStore(store.engine.url)) as operator:
 
-            async def cut_all_others() -> None:
+            async def terminate_other_connections() -> None:
                 async with operator.engine.begin() as connection:
                     others = "datname = current_database() AND pid <> pg_backend_pid()"
                     terminate = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"
@@ -185,16 +184,16 @@ class TestOnPostgres:
             async def consume_twice() -> None:
                 async with store.begin() as tx:
                     await tx.credits.post(entry(-1))
-                    await cut_all_others()
+                    await terminate_other_connections()
                     await tx.credits.post(entry(-1))
 
-            gone = asyncio.Event()
+            terminated = asyncio.Event()
             async with store.engine.connect() as connection:
                 driver = (await connection.get_raw_connection()).driver_connection
                 assert driver is not None
-                driver.add_termination_listener(lambda _: gone.set())
-            await cut_all_others()
-            await gone.wait()
+                driver.add_termination_listener(lambda _: terminated.set())
+            await terminate_other_connections()
+            await terminated.wait()
             assert await balance_of(store) == 3
             with pytest.raises(DBAPIError):
                 await consume_twice()

@@ -1,4 +1,4 @@
-"""What every store does."""
+"""Contract of every store."""
 
 from plushify_adapters.conformance.store.audit import AuditContract
 from plushify_adapters.conformance.store.credits import CreditsContract
@@ -20,4 +20,4 @@ class StoreConformance(
     AuditContract,
     UseCasesContract,
 ):
-    """The contract of `Store`. A subclass sets `adapter` and supplies `store`, an empty one for each test."""
+    """Contract of `Store`. A subclass sets `adapter`. It overrides `store` if the adapter needs arguments."""

@@ -1,6 +1,6 @@
-"""What an auditor reads.
+"""Contract of `Audit`.
 
-That a balance which differs from its entries is found cannot be shown here: no operation of the port makes one.
+The suite cannot test that an imbalance is found, because no method of the port can cause one.
 """
 
 from plushify_adapters.conformance.store.entities import (
@@ -24,10 +24,10 @@ from plushify_core.ports import Store
 
 
 class AuditContract(StoreSuite):
-    """`Audit`."""
+    """Contract of `Audit`."""
 
-    async def test_finds_no_fault_in_good_books(self, store: Store) -> None:
-        """Balances that are the sum of their entries are no imbalance, and counting them again changes nothing."""
+    async def test_finds_no_imbalance_in_a_correct_ledger(self, store: Store) -> None:
+        """A balance that equals the sum of its entries is no imbalance, and a recount does not change it."""
         await open_account(store, 3)
         await open_account(store, 0, "bob")
         async with store.begin() as tx:
@@ -37,8 +37,8 @@ class AuditContract(StoreSuite):
             await tx.audit.recount("bob")
         assert [await balance_of(store), await balance_of(store, "bob")] == [1, 0]
 
-    async def test_scans_everything(self, store: Store) -> None:
-        """Pages show each generation of everybody once, in the order of the ids, the deleted included."""
+    async def test_scans_all_generations_in_pages(self, store: Store) -> None:
+        """The pages contain each generation of all users once, ordered by id, including those in the trash."""
         rows = [pending(), trashed(), failed("bob"), running("cid"), trashed("dan").begin_purge(), succeeded()]
         async with store.begin() as tx:
             for row in reversed(rows):
@@ -50,8 +50,8 @@ class AuditContract(StoreSuite):
                 seen.extend(page)
         assert seen == rows
 
-    async def test_finds_by_ids(self, store: Store) -> None:
-        """Those that exist are found, whoever's they are."""
+    async def test_finds_generations_by_id(self, store: Store) -> None:
+        """`find` returns the existing generations of all users."""
         first, second, other = succeeded(), trashed("bob"), pending()
         async with store.begin() as tx:
             for row in (first, second, other):
@@ -60,8 +60,8 @@ class AuditContract(StoreSuite):
             assert sorted(found, key=lambda row: row.id) == [first, second]
             assert await tx.audit.find([]) == []
 
-    async def test_adds_up_the_entries_of_generations(self, store: Store) -> None:
-        """Each generation has the sum of its own entries; one without has none, or zero."""
+    async def test_sums_the_entries_of_each_generation(self, store: Store) -> None:
+        """Each sum includes only the entries of its generation. Without entries, it is absent or 0."""
         charged, refunded, free = new_id(), new_id(), new_id()
         await open_account(store, 9)
         async with store.begin() as tx:
@@ -72,12 +72,12 @@ class AuditContract(StoreSuite):
             assert [sums[charged], sums[refunded], sums.get(free, 0)] == [-2, 0, 0]
             assert not await tx.audit.entry_sums([])
 
-    async def test_lists_calls_without_an_outcome(self, store: Store) -> None:
-        """Pages show each call that began before a time and has not ended once, in the order of the generations."""
+    async def test_lists_open_calls_in_pages(self, store: Store) -> None:
+        """The pages contain once each call without an outcome that started before a time, ordered by generation id."""
         calls = [model_call() for _ in range(5)]
-        just_begun = model_call(started_at=NOW + SECOND)
+        too_recent = model_call(started_at=NOW + SECOND)
         async with store.begin() as tx:
-            for call in (just_begun, paid_call(1), *reversed(calls)):
+            for call in (too_recent, paid_call(1), *reversed(calls)):
                 await tx.model_calls.add(call)
         seen: list[ModelCall] = []
         async with store.begin() as tx:

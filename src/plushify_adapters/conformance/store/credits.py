@@ -1,4 +1,4 @@
-"""Credits: no balance below zero, no entry twice, and the balance always the sum of the entries."""
+"""Contract of `Credits`: no negative balance, no duplicate entry, and a balance that equals the sum of the entries."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from plushify_core.ports import Store
 
 
 async def _post(store: Store, posted: LedgerEntry) -> bool | None:
-    """Whether it was posted; None if the credits do not cover it."""
+    """Return whether the entry was posted; None if the balance is too low."""
     try:
         async with store.begin() as tx:
             return await tx.credits.post(posted)
@@ -22,10 +22,10 @@ async def _post(store: Store, posted: LedgerEntry) -> bool | None:
 
 
 class CreditsContract(StoreSuite):
-    """`Credits`."""
+    """Contract of `Credits`."""
 
     async def test_opens_one_subscription_per_user(self, store: Store) -> None:
-        """A subscription is kept as it was opened; opening it again changes nothing."""
+        """`open` stores a subscription in every field. A second `open` changes nothing."""
         async with store.begin() as tx:
             assert await tx.credits.subscription("ann") is None
             assert await tx.credits.open(subscription())
@@ -33,8 +33,8 @@ class CreditsContract(StoreSuite):
             assert not await tx.credits.open(again)
             assert await tx.credits.subscription("ann") == subscription()
 
-    async def test_lets_one_of_many_open(self, store: Store) -> None:
-        """Of parallel transactions that open a subscription and grant its first credits, exactly one does."""
+    async def test_concurrent_calls_open_one_subscription(self, store: Store) -> None:
+        """Of concurrent transactions that open a subscription and grant its free credits, exactly one succeeds."""
 
         async def ensure() -> bool:
             async with store.begin() as tx:
@@ -46,8 +46,8 @@ class CreditsContract(StoreSuite):
         assert sorted(await in_parallel(ensure() for _ in range(20))) == [False] * 19 + [True]
         assert await balance_of(store) == 3
 
-    async def test_moves_the_balance_by_the_amount(self, store: Store) -> None:
-        """Entries up and down are kept in every field, newest first, and the balance is their sum."""
+    async def test_post_changes_the_balance_by_the_amount(self, store: Store) -> None:
+        """Entries are stored in every field and returned newest first, and the balance is their sum."""
         posted = [
             entry(5),
             entry(-4, generation_id=new_id(), reason="kawaii, \N{TEDDY BEAR}"),
@@ -61,8 +61,8 @@ class CreditsContract(StoreSuite):
             assert await tx.credits.entries("ann", after=None, limit=10) == posted[::-1]
         assert await balance_of(store) == 3
 
-    async def test_spends_to_the_last_credit_and_no_further(self, store: Store) -> None:
-        """A posting may leave zero; one that would leave less is refused, tells the balance, and moves nothing."""
+    async def test_refuses_a_negative_balance(self, store: Store) -> None:
+        """A posting may reduce the balance to 0. One that would make it negative raises, and changes nothing."""
         await open_account(store, 3)
         assert await _post(store, entry(-3))
         await open_account(store, 2, "bob")
@@ -72,8 +72,8 @@ class CreditsContract(StoreSuite):
         assert refused.value.balance == 2
         assert [await balance_of(store), await balance_of(store, "bob")] == [0, 2]
 
-    async def test_refuses_whom_it_does_not_know(self, store: Store) -> None:
-        """Without a subscription there is nothing to spend from, or to add to."""
+    async def test_refuses_users_without_a_subscription(self, store: Store) -> None:
+        """A posting for a user without a subscription is refused, and adds no entry."""
         for amount in (1, -1):
             with pytest.raises(InsufficientCredits):
                 async with store.begin() as tx:
@@ -81,25 +81,25 @@ class CreditsContract(StoreSuite):
         async with store.begin() as tx:
             assert await tx.credits.entries("nobody", after=None, limit=10) == []
 
-    async def test_posts_once_per_generation_and_kind(self, store: Store) -> None:
-        """The second entry of a kind for a generation moves nothing, and the transaction can go on."""
+    async def test_posts_one_entry_of_a_kind_per_generation(self, store: Store) -> None:
+        """A second entry of a kind for a generation changes nothing, and the transaction can continue."""
         await open_account(store, 5)
         generation_id = new_id()
-        price, refund = (
+        charge, refund = (
             entry(-2, generation_id=generation_id),
             entry(2, kind=EntryKind.REFUND, generation_id=generation_id),
         )
         async with store.begin() as tx:
-            assert await tx.credits.post(price)
-            assert not await tx.credits.post(msgspec.structs.replace(price, id=new_id()))
+            assert await tx.credits.post(charge)
+            assert not await tx.credits.post(msgspec.structs.replace(charge, id=new_id()))
             assert await tx.credits.post(refund)
             assert not await tx.credits.post(msgspec.structs.replace(refund, id=new_id()))
-            assert await tx.credits.entries_of(generation_id) == [price, refund]
+            assert await tx.credits.entries_of(generation_id) == [charge, refund]
             assert await tx.credits.entries_of(new_id()) == []
         assert await balance_of(store) == 5
 
-    async def test_refunds_once_however_many_try(self, store: Store) -> None:
-        """Of parallel refunds of a generation, exactly one moves the balance."""
+    async def test_concurrent_refunds_post_one_entry(self, store: Store) -> None:
+        """Of concurrent refunds of a generation, exactly one changes the balance."""
         await open_account(store, 1)
         generation_id = new_id()
         refunds = [entry(2, kind=EntryKind.REFUND, generation_id=generation_id) for _ in range(20)]
@@ -107,15 +107,15 @@ class CreditsContract(StoreSuite):
         assert sorted(map(bool, outcomes)) == [False] * 19 + [True]
         assert await balance_of(store) == 3
 
-    async def test_never_overspends(self, store: Store) -> None:
-        """Of 50 parallel postings against 10 credits, ten are covered and forty refused."""
+    async def test_concurrent_postings_do_not_overspend(self, store: Store) -> None:
+        """Of 50 concurrent postings of one credit against 10 credits, 10 succeed and 40 are refused."""
         await open_account(store, 10)
         outcomes = await in_parallel(_post(store, entry(-1)) for _ in range(50))
         assert [outcomes.count(True), outcomes.count(None)] == [10, 40]
         assert await balance_of(store) == 0
 
-    async def test_keeps_the_books_when_all_move_at_once(self, store: Store) -> None:
-        """Parallel grants and prices for several users leave each balance the sum of its entries."""
+    async def test_concurrent_postings_keep_balances_and_entries_equal(self, store: Store) -> None:
+        """After concurrent grants and charges of several users, each balance equals the sum of its entries."""
         users = ["ann", "bob", "cid"]
         for user in users:
             await open_account(store, 4, user)
@@ -126,9 +126,8 @@ class CreditsContract(StoreSuite):
             expected = 4 + sum(one.amount for one, done in covered if done and one.user_id == user)
             assert await balance_of(store, user) == expected
 
-    async def test_lets_the_next_posting_wait(self, store: Store) -> None:
-        """Another posting of the user waits until the transaction of the first has ended, so that what this one
-        looks at behind its posting stays true."""
+    async def test_a_posting_waits_for_the_previous_transaction(self, store: Store) -> None:
+        """A second posting of the user waits until the transaction of the first one has ended."""
         await open_account(store, 3)
         order: list[str] = []
 
@@ -139,15 +138,15 @@ class CreditsContract(StoreSuite):
 
         async with store.begin() as tx:
             await tx.credits.post(entry(-1))
-            waiting = asyncio.ensure_future(second())
-            for _ in range(20):  # round trips, in which one that did not wait comes to its posting
+            waiting = asyncio.create_task(second())
+            for _ in range(20):  # round trips, during which a posting that does not wait would run
                 await tx.credits.subscription("ann")
             order.append("first ends")
         await waiting
         assert order == ["first ends", "second posts"]
 
-    async def test_pages_through_a_statement(self, store: Store) -> None:
-        """Pages show each of the user's entries once, newest first, and nothing of others."""
+    async def test_returns_the_entries_in_pages(self, store: Store) -> None:
+        """The pages contain each entry of the user once, newest first, and no entries of other users."""
         await open_account(store, 0)
         await open_account(store, 9, "bob")
         posted = [entry(1) for _ in range(7)]
@@ -163,8 +162,8 @@ class CreditsContract(StoreSuite):
             shown.extend(page)
         assert shown == posted[::-1]
 
-    async def test_expires_a_grant_once(self, store: Store) -> None:
-        """What is left of a grant is taken back by one entry, however many try; entries keep what they say of it."""
+    async def test_concurrent_expiries_post_one_entry(self, store: Store) -> None:
+        """Of concurrent entries that expire the same grant, exactly one is posted, with its `expires_grant`."""
         grant = entry(3, expires_at=NOW + SECOND)
         async with store.begin() as tx:
             await tx.credits.open(subscription())
@@ -177,8 +176,8 @@ class CreditsContract(StoreSuite):
             won = expiries[outcomes.index(True)]
             assert await tx.credits.entries("ann", after=None, limit=9) == [won, grant]
 
-    async def test_finds_whose_credits_expire(self, store: Store) -> None:
-        """A subscription is found from the moment its next expiry is planned for, until that is planned anew."""
+    async def test_finds_subscriptions_with_a_due_expiry(self, store: Store) -> None:
+        """A subscription is found from its `next_expiry_at` on, until another time is planned."""
         for user in ("ann", "bob", "cid", "dan"):
             await open_account(store, 0, user)
         async with store.begin() as tx:

@@ -1,4 +1,4 @@
-"""Entities to test with: each function gives a plausible one, changed as its keyword arguments say."""
+"""Valid entities for tests. Keyword arguments replace fields of the entity."""
 
 import itertools
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from plushify_core.domain.ledger import EntryKind, LedgerEntry, Subscription
 from plushify_core.domain.model_call import Billing, ModelCall, ModelFacts, Outcome
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
-"""With microseconds, so that a store that drops them is found out."""
+"""Time with microseconds, which a store must keep."""
 
 SECOND = timedelta(seconds=1)
 
@@ -21,17 +21,17 @@ _numbers = itertools.count(1)
 
 
 def new_id() -> UUID:
-    """An id of version 7, of the same millisecond as all others: only its tail tells the order."""
+    """Return a UUID version 7 that is greater than all earlier ones, within the same millisecond."""
     return UUID(int=int(NOW.timestamp() * 1000) << 80 | 7 << 76 | 2 << 62 | next(_numbers))
 
 
 def image(name: str) -> StoredImage:
-    """A stored picture of that name."""
+    """Return a stored picture with this name."""
     return StoredImage(key=f"generations/x/{name}", media_type="image/webp", width=640, height=480, size_bytes=98_765)
 
 
 def pending(user_id: str = "ann", **changes: Any) -> Generation:
-    """A generation as it is submitted."""
+    """Return a generation that was just submitted."""
     submitted = Generation(
         id=new_id(),
         user_id=user_id,
@@ -49,12 +49,12 @@ def pending(user_id: str = "ann", **changes: Any) -> Generation:
 
 
 def running(user_id: str = "ann", **changes: Any) -> Generation:
-    """One whose model call is under way."""
+    """Return a generation whose model call is in progress."""
     return pending(user_id, **changes).dispatch(NOW + 90 * SECOND)
 
 
 def succeeded(user_id: str = "ann", **changes: Any) -> Generation:
-    """One with a picture."""
+    """Return a generation with a picture."""
     return running(user_id, **changes).succeed(
         at=NOW + 9 * SECOND,
         generated=image("generated"),
@@ -64,29 +64,29 @@ def succeeded(user_id: str = "ann", **changes: Any) -> Generation:
 
 
 def failed(user_id: str = "ann", *, at: datetime = NOW + 9 * SECOND, **changes: Any) -> Generation:
-    """One without."""
+    """Return a generation that failed at the time `at`."""
     failure = Failure(code=Code.GENERATION_FAILED, reason=Reason.CONTENT_POLICY, retryable=False)
     return running(user_id, **changes).fail(failure, at=at, original_stored=False)
 
 
 def trashed(user_id: str = "ann", *, at: datetime = NOW + 10 * SECOND, **changes: Any) -> Generation:
-    """One that its user has deleted."""
+    """Return a generation that its user deleted at the time `at`."""
     return succeeded(user_id, **changes).trash(at=at)
 
 
 def subscription(user_id: str = "ann") -> Subscription:
-    """As it is opened."""
+    """Return a new subscription."""
     return Subscription(user_id=user_id, plan="free", balance=0, created_at=NOW)
 
 
 def entry(amount: int, user_id: str = "ann", **changes: Any) -> LedgerEntry:
-    """A grant or a consumption, by the sign of `amount`."""
+    """Return a grant if `amount` is positive, and a consumption otherwise."""
     posted = LedgerEntry(
         id=new_id(),
         user_id=user_id,
         kind=EntryKind.GRANT if amount > 0 else EntryKind.CONSUME,
         amount=amount,
-        reason="tried out",
+        reason="a test",
         actor="tester",
         created_at=NOW,
     )
@@ -94,8 +94,8 @@ def entry(amount: int, user_id: str = "ann", **changes: Any) -> LedgerEntry:
 
 
 def model_call(generation_id: UUID | None = None, **changes: Any) -> ModelCall:
-    """A call under way."""
-    begun = ModelCall(
+    """Return a call in progress."""
+    call = ModelCall(
         generation_id=generation_id or new_id(),
         user_id="ann",
         style="kawaii",
@@ -103,11 +103,11 @@ def model_call(generation_id: UUID | None = None, **changes: Any) -> ModelCall:
         model_asked="maker/model",
         started_at=NOW,
     )
-    return msgspec.structs.replace(begun, **changes)
+    return msgspec.structs.replace(call, **changes)
 
 
 def paid_call(cost_nano_usd: int | None, **changes: Any) -> ModelCall:
-    """One that has ended well, with every fact the provider can state."""
+    """Return a successful call with all facts that a provider can report."""
     facts = ModelFacts(
         model="maker/model-2",
         provider="a provider",

@@ -1,4 +1,4 @@
-"""Generations: every field, the compare-and-set, the gallery."""
+"""Contract of `Generations`, except for the queries of the sweeps: fields, compare-and-set and gallery."""
 
 from collections.abc import Callable
 from datetime import timedelta, timezone
@@ -37,38 +37,38 @@ async def _get(store: Store, generation: Generation) -> Generation | None:
 
 
 class GenerationsContract(StoreSuite):
-    """`Generations.add`, `get`, `by_idempotency_key`, `replace`, `remove`, `page`, `count`, `count_unfinished`."""
+    """Contract of `add`, `get`, `by_idempotency_key`, `replace`, `remove`, `page`, `count` and `count_unfinished`."""
 
     @pytest.mark.parametrize(
         "make",
         [pending, running, succeeded, failed, trashed, lambda: trashed().begin_purge()],
         ids=["pending", "running", "succeeded", "failed", "trashed", "purging"],
     )
-    async def test_keeps_every_field_of_a_generation(self, store: Store, make: Callable[[], Generation]) -> None:
-        """A generation comes back as it was put, whatever it has come to."""
-        put = msgspec.structs.replace(make(), idempotency_key="Schlüssel \N{TEDDY BEAR}")
-        await _add(store, put)
-        assert await _get(store, put) == put
+    async def test_stores_every_field_of_a_generation(self, store: Store, make: Callable[[], Generation]) -> None:
+        """A generation of any status is returned as it was stored."""
+        stored = msgspec.structs.replace(make(), idempotency_key="Schlüssel \N{TEDDY BEAR}")
+        await _add(store, stored)
+        assert await _get(store, stored) == stored
 
-    async def test_keeps_moments_to_the_microsecond(self, store: Store) -> None:
-        """A time in UTC comes back in UTC; one in another zone comes back as the same moment."""
+    async def test_stores_times_in_utc_to_the_microsecond(self, store: Store) -> None:
+        """A time in another time zone is returned as the same time. A time in UTC is returned in UTC."""
         in_nepal = NOW.astimezone(timezone(timedelta(hours=5, minutes=45)))
-        put = pending(created_at=in_nepal)
-        await _add(store, put)
-        found = await _get(store, put)
+        stored = pending(created_at=in_nepal)
+        await _add(store, stored)
+        found = await _get(store, stored)
         assert found is not None
         assert found.created_at == NOW
-        assert found.deadline_at == put.deadline_at
+        assert found.deadline_at == stored.deadline_at
         assert found.deadline_at.utcoffset() == timedelta(0)
 
-    async def test_knows_what_it_does_not_have(self, store: Store) -> None:
-        """An unknown id or key is None."""
+    async def test_returns_none_for_unknown_ids_and_keys(self, store: Store) -> None:
+        """`get` and `by_idempotency_key` return None if there is no such generation."""
         async with store.begin() as tx:
             assert await tx.generations.get(new_id()) is None
             assert await tx.generations.by_idempotency_key("ann", "k") is None
 
-    async def test_takes_an_idempotency_key_once_per_user(self, store: Store) -> None:
-        """A second generation of the same user and key is not added, and the transaction can go on."""
+    async def test_adds_one_generation_per_user_and_idempotency_key(self, store: Store) -> None:
+        """A second generation of the same user and key is not added, and the transaction can continue."""
         first, second, other = pending(idempotency_key="k"), pending(idempotency_key="k"), pending("bob")
         other = msgspec.structs.replace(other, idempotency_key="k")
         await _add(store, first)
@@ -79,14 +79,14 @@ class GenerationsContract(StoreSuite):
             assert await tx.generations.by_idempotency_key("ann", "k") == first
             assert await tx.generations.by_idempotency_key("bob", "k") == other
 
-    async def test_needs_no_idempotency_key(self, store: Store) -> None:
-        """Any number of generations may have none."""
+    async def test_the_idempotency_key_is_optional(self, store: Store) -> None:
+        """A user can have any number of generations without a key."""
         await _add(store, pending(), pending())
         async with store.begin() as tx:
             assert await tx.generations.count("ann", ANY) == 2
 
-    async def test_lets_one_of_many_have_the_key(self, store: Store) -> None:
-        """Of parallel transactions that add with the same key, exactly one does."""
+    async def test_concurrent_calls_with_one_key_add_one_generation(self, store: Store) -> None:
+        """Of concurrent transactions that add a generation with the same key, exactly one succeeds."""
 
         async def add() -> bool:
             async with store.begin() as tx:
@@ -94,8 +94,8 @@ class GenerationsContract(StoreSuite):
 
         assert sorted(await in_parallel(add() for _ in range(20))) == [False] * 19 + [True]
 
-    async def test_finds_trash_by_its_key(self, store: Store) -> None:
-        """A deleted generation still has its key, until it is removed."""
+    async def test_finds_generations_in_the_trash_by_idempotency_key(self, store: Store) -> None:
+        """A generation in the trash keeps its key. The key is free again once the generation is removed."""
         deleted = trashed(idempotency_key="k")
         await _add(store, deleted)
         async with store.begin() as tx:
@@ -103,8 +103,8 @@ class GenerationsContract(StoreSuite):
             assert await tx.generations.remove(deleted)
         await _add(store, pending(idempotency_key="k"))
 
-    async def test_replaces_what_stands(self, store: Store) -> None:
-        """A generation is replaced by what it has become, in every field."""
+    async def test_replaces_the_current_generation(self, store: Store) -> None:
+        """`replace` stores every field of the new value."""
         before = running()
         after = msgspec.structs.replace(succeeded(), id=before.id)
         await _add(store, before)
@@ -117,8 +117,8 @@ class GenerationsContract(StoreSuite):
         [lambda: pending(fence=1), lambda: msgspec.structs.replace(running(), fence=7)],
         ids=["status", "fence"],
     )
-    async def test_leaves_what_has_moved_on(self, store: Store, stale: Callable[[], Generation]) -> None:
-        """With another status or fence than the stored one, nothing is replaced or removed."""
+    async def test_refuses_a_stale_status_or_fence(self, store: Store, stale: Callable[[], Generation]) -> None:
+        """`replace` and `remove` change nothing if the stored generation has another status or fence."""
         stored = running()
         outdated = msgspec.structs.replace(stale(), id=stored.id)
         await _add(store, stored)
@@ -127,8 +127,8 @@ class GenerationsContract(StoreSuite):
             assert not await tx.generations.remove(outdated)
         assert await _get(store, stored) == stored
 
-    async def test_leaves_what_is_gone(self, store: Store) -> None:
-        """What was removed can be neither replaced nor removed, and does not come back."""
+    async def test_refuses_a_removed_generation(self, store: Store) -> None:
+        """A removed generation can be neither replaced nor removed again."""
         gone = trashed()
         await _add(store, gone)
         async with store.begin() as tx:
@@ -138,23 +138,23 @@ class GenerationsContract(StoreSuite):
             assert not await tx.generations.remove(gone)
         assert await _get(store, gone) is None
 
-    async def test_removes_the_row_alone(self, store: Store) -> None:
-        """The entries and the model call of a removed generation stay."""
+    async def test_remove_keeps_entries_and_model_call(self, store: Store) -> None:
+        """The ledger entries and the model call of a removed generation remain."""
         gone = trashed()
-        call, price = model_call(gone.id), entry(-2, generation_id=gone.id)
+        call, charge = model_call(gone.id), entry(-2, generation_id=gone.id)
         await open_account(store, 2)
         await _add(store, gone)
         async with store.begin() as tx:
-            await tx.credits.post(price)
+            await tx.credits.post(charge)
             await tx.model_calls.add(call)
         async with store.begin() as tx:
             assert await tx.generations.remove(gone)
         async with store.begin() as tx:
-            assert await tx.credits.entries_of(gone.id) == [price]
+            assert await tx.credits.entries_of(gone.id) == [charge]
             assert await tx.model_calls.get(gone.id) == call
 
-    async def test_lets_one_of_many_replace(self, store: Store) -> None:
-        """Of parallel transactions that replace the same generation, exactly one does, and what it put stays."""
+    async def test_concurrent_replacements_succeed_once(self, store: Store) -> None:
+        """Of concurrent transactions that replace a generation, exactly one succeeds, and its value is stored."""
         before = pending()
         await _add(store, before)
 
@@ -170,9 +170,11 @@ class GenerationsContract(StoreSuite):
 
     @pytest.mark.parametrize("sort", list(Sort))
     @pytest.mark.parametrize("limit", [1, 3, 100])
-    async def test_pages_through_a_gallery(self, store: Store, sort: Sort, limit: int) -> None:
-        """Pages show each of the user's generations once, in the order of the ids, also within a millisecond;
-        nothing of others, and nothing that is deleted."""
+    async def test_returns_the_gallery_in_pages(self, store: Store, sort: Sort, limit: int) -> None:
+        """The pages contain each generation of the user once, ordered by id, also within one millisecond.
+
+        They contain none of other users and none from the trash.
+        """
         mine = [make() for make in (pending, succeeded, failed, running, succeeded, failed, succeeded)]
         await _add(store, *reversed(mine), succeeded("bob"), trashed(), trashed("bob"))
 
@@ -187,8 +189,8 @@ class GenerationsContract(StoreSuite):
             shown.extend(page)
         assert shown == sorted(mine, key=lambda one: one.id, reverse=sort is Sort.NEWEST)
 
-    async def test_goes_on_behind_what_was_deleted(self, store: Store) -> None:
-        """A page begins behind an id, whether that is still shown or not."""
+    async def test_a_page_can_begin_after_a_deleted_generation(self, store: Store) -> None:
+        """A page begins after an id, even if that generation is in the trash."""
         first, second, third = succeeded(), trashed(), succeeded()
         await _add(store, first, second, third)
         async with store.begin() as tx:
@@ -196,8 +198,8 @@ class GenerationsContract(StoreSuite):
             oldest = GalleryFilter(sort=Sort.OLDEST)
             assert await tx.generations.page("ann", oldest, after=second.id, limit=9) == [third]
 
-    async def test_filters_and_counts(self, store: Store) -> None:
-        """A filter leaves those of its style and quality, and counts them over all pages."""
+    async def test_filters_and_counts_by_style_and_quality(self, store: Store) -> None:
+        """`page` returns the generations of the given style and quality, and `count` counts them on all pages."""
         plain = succeeded(style="classic", quality="standard")
         big = succeeded(style="classic", quality="ultra")
         sweet = succeeded(style="kawaii", quality="standard")
@@ -213,8 +215,8 @@ class GenerationsContract(StoreSuite):
                 assert await tx.generations.page("ann", filter, after=None, limit=9) == expected
                 assert await tx.generations.count("ann", filter) == len(expected)
 
-    async def test_counts_what_is_unfinished(self, store: Store) -> None:
-        """Pending and running generations of the user count, and no others."""
+    async def test_counts_unfinished_generations(self, store: Store) -> None:
+        """`count_unfinished` counts only the pending and running generations of the user."""
         await _add(store, pending(), running(), succeeded(), failed(), trashed(), pending("bob"))
         async with store.begin() as tx:
             assert await tx.generations.count_unfinished("ann") == 2

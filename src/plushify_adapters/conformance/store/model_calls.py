@@ -1,4 +1,4 @@
-"""The record of paid calls."""
+"""Contract of `ModelCalls`."""
 
 from datetime import UTC, date, datetime
 
@@ -11,23 +11,23 @@ from plushify_core.domain.model_call import Billing, ModelFacts, Outcome
 from plushify_core.ports import CostLine, Store
 
 SEVERAL_DOLLARS = 7_000_000_000
-"""In nano-dollars: more than 32 bits hold."""
+"""Cost in nano-dollars that does not fit into 32 bits."""
 
 
 class ModelCallsContract(StoreSuite):
-    """`ModelCalls`."""
+    """Contract of `ModelCalls`."""
 
-    async def test_keeps_every_field_of_a_call(self, store: Store) -> None:
-        """A call comes back as it was put, just begun or ended, with all facts or none."""
-        begun, ended = model_call(), paid_call(SEVERAL_DOLLARS)
+    async def test_stores_every_field_of_a_call(self, store: Store) -> None:
+        """A call is returned as it was stored, in progress or ended, with all facts or none."""
+        started, ended = model_call(), paid_call(SEVERAL_DOLLARS)
         async with store.begin() as tx:
-            assert [await tx.model_calls.add(begun), await tx.model_calls.add(ended)] == [True, True]
+            assert [await tx.model_calls.add(started), await tx.model_calls.add(ended)] == [True, True]
         async with store.begin() as tx:
-            assert await tx.model_calls.get(begun.generation_id) == begun
+            assert await tx.model_calls.get(started.generation_id) == started
             assert await tx.model_calls.get(ended.generation_id) == ended
             assert await tx.model_calls.get(new_id()) is None
 
-    async def test_has_one_call_per_generation(self, store: Store) -> None:
+    async def test_adds_one_call_per_generation(self, store: Store) -> None:
         """A second call of a generation is not added."""
         first = model_call()
         second = msgspec.structs.replace(first, model_asked="another/model")
@@ -36,8 +36,8 @@ class ModelCallsContract(StoreSuite):
             assert not await tx.model_calls.add(second)
             assert await tx.model_calls.get(first.generation_id) == first
 
-    async def test_lets_one_of_many_call(self, store: Store) -> None:
-        """Of parallel transactions that add a call for the same generation, exactly one does."""
+    async def test_concurrent_transactions_add_one_call(self, store: Store) -> None:
+        """Of concurrent transactions that add a call of the same generation, exactly one succeeds."""
         call = model_call()
 
         async def add() -> bool:
@@ -47,19 +47,19 @@ class ModelCallsContract(StoreSuite):
         assert sorted(await in_parallel(add() for _ in range(20))) == [False] * 19 + [True]
 
     async def test_replaces_a_call(self, store: Store) -> None:
-        """A call gets its end, and others stay as they are."""
-        begun, other = model_call(), model_call()
-        ended = paid_call(39_000_000, generation_id=begun.generation_id)
+        """`replace` stores the outcome of a call, and changes no other call."""
+        started, other = model_call(), model_call()
+        ended = paid_call(39_000_000, generation_id=started.generation_id)
         async with store.begin() as tx:
-            await tx.model_calls.add(begun)
+            await tx.model_calls.add(started)
             await tx.model_calls.add(other)
             await tx.model_calls.replace(ended)
         async with store.begin() as tx:
-            assert await tx.model_calls.get(begun.generation_id) == ended
+            assert await tx.model_calls.get(started.generation_id) == ended
             assert await tx.model_calls.get(other.generation_id) == other
 
-    async def test_adds_up_the_cost(self, store: Store) -> None:
-        """The known cost of the calls from a time on, that very moment included, to the nano-dollar."""
+    async def test_sums_the_cost_since_a_time(self, store: Store) -> None:
+        """`cost_since` sums the known costs of the calls started at or after the given time."""
         before = paid_call(1_000, started_at=NOW - SECOND / 1_000_000)
         counted = [paid_call(SEVERAL_DOLLARS), paid_call(1, started_at=NOW + SECOND), paid_call(None), model_call()]
         async with store.begin() as tx:
@@ -69,9 +69,11 @@ class ModelCallsContract(StoreSuite):
         async with store.begin() as tx:
             assert await tx.model_calls.cost_since(NOW) == SEVERAL_DOLLARS + 1
 
-    async def test_reports_costs_by_day_style_model_and_outcome(self, store: Store) -> None:
-        """Calls are added up by the day they began on in UTC, their style, the model that was used (the one that
-        was asked, where that is not known) and their outcome; with what their generations earned."""
+    async def test_groups_costs_by_day_style_model_and_outcome(self, store: Store) -> None:
+        """`costs` groups calls by the day of their start in UTC, style, model and outcome.
+
+        The model is the one that was used, or the requested one if that is unknown. `credits_earned` excludes refunds.
+        """
         midnight = datetime(2026, 1, 3, tzinfo=UTC)
         kept, refunded, late = new_id(), new_id(), new_id()
         calls = [

@@ -1,4 +1,4 @@
-"""What the parts of the store's suite have in common."""
+"""Base class and helpers of the parts of the store's suite."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable
@@ -13,24 +13,24 @@ T = TypeVar("T")
 
 
 class StoreSuite:
-    """A part of the suite."""
+    """Base class of the parts of the suite."""
 
     adapter: ClassVar[type[Store]]
     pytestmark: ClassVar[Any] = pytest.mark.anyio
 
     @pytest.fixture
     def store(self) -> Store:
-        """The adapter, empty."""
-        raise NotImplementedError
+        """Return an empty store."""
+        return self.adapter()
 
 
 async def in_parallel(work: Iterable[Awaitable[T]]) -> list[T]:
-    """All of it at once; what each returned."""
+    """Run the awaitables concurrently, and return their results in order."""
     return list(await asyncio.gather(*work))
 
 
 async def open_account(store: Store, credits: int, user_id: str = "ann") -> None:
-    """Give a new user this many credits."""
+    """Add a subscription for a new user, and grant this number of credits."""
     async with store.begin() as tx:
         await tx.credits.open(subscription(user_id))
         if credits:
@@ -38,7 +38,7 @@ async def open_account(store: Store, credits: int, user_id: str = "ann") -> None
 
 
 async def balance_of(store: Store, user_id: str = "ann") -> int:
-    """The user's balance, which is the sum of their entries."""
+    """Return the balance of the user, after asserting that it equals the sum of their entries."""
     async with store.begin() as tx:
         found = await tx.credits.subscription(user_id)
         entries = await tx.credits.entries(user_id, after=None, limit=1_000)

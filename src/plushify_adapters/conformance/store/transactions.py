@@ -1,4 +1,4 @@
-"""Transactions: all or nothing, whatever ends them."""
+"""Contract of `Store.begin`: a transaction commits all of its changes or none."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,19 +13,19 @@ from plushify_core.domain.model_call import ModelCall
 from plushify_core.ports import Store, Transaction
 
 
-class _Broken(Exception):
-    """What a transaction is ended with."""
+class _Abort(Exception):
+    """Exception that ends a transaction."""
 
 
-async def _break(store: Store, work: Callable[[Transaction], Awaitable[object]]) -> None:
-    """Do some work in a transaction that then raises."""
+async def _abort(store: Store, work: Callable[[Transaction], Awaitable[object]]) -> None:
+    """Run `work` in a transaction, and then raise `_Abort` inside it."""
     async with store.begin() as tx:
         await work(tx)
-        raise _Broken
+        raise _Abort
 
 
-class _Everything:
-    """Something in every table."""
+class _Rows:
+    """One row for every table."""
 
     def __init__(self) -> None:
         self.generation: Generation = pending("bob")
@@ -49,40 +49,40 @@ class _Everything:
 
 
 class TransactionsContract(StoreSuite):
-    """`Store.begin`."""
+    """Contract of `Store.begin`."""
 
     async def test_is_the_declared_adapter(self, store: Store) -> None:
-        """The suite runs on the adapter that it says it runs on."""
+        """The suite runs on the adapter that it declares."""
         assert type(store) is self.adapter
 
     async def test_commits_when_the_block_ends(self, store: Store) -> None:
-        """What a transaction wrote is there for the next."""
-        everything = _Everything()
+        """The next transaction reads the changes of a committed one."""
+        rows = _Rows()
         async with store.begin() as tx:
-            await everything.write(tx)
+            await rows.write(tx)
         async with store.begin() as tx:
-            assert await everything.found(tx) == [True] * 4
+            assert await rows.found(tx) == [True] * 4
 
-    async def test_sees_what_it_wrote(self, store: Store) -> None:
-        """A transaction reads its own writes before they are committed."""
-        everything = _Everything()
+    async def test_reads_its_own_writes(self, store: Store) -> None:
+        """A transaction reads its own changes before they are committed."""
+        rows = _Rows()
         async with store.begin() as tx:
-            await everything.write(tx)
-            assert await everything.found(tx) == [True] * 4
+            await rows.write(tx)
+            assert await rows.found(tx) == [True] * 4
 
     async def test_rolls_back_on_an_exception(self, store: Store) -> None:
-        """Nothing of a transaction that raised stays, in any table, and the exception goes on."""
-        everything = _Everything()
-        with pytest.raises(_Broken):
-            await _break(store, everything.write)
+        """If the block raises, all changes are rolled back, in every table, and the exception is raised again."""
+        rows = _Rows()
+        with pytest.raises(_Abort):
+            await _abort(store, rows.write)
         async with store.begin() as tx:
-            assert await everything.found(tx) == [False] * 4
+            assert await rows.found(tx) == [False] * 4
 
-    async def test_rolls_back_a_movement_of_credits(self, store: Store) -> None:
-        """The balance goes back with the entry."""
+    async def test_rolls_back_a_posting(self, store: Store) -> None:
+        """A rollback removes the entry and restores the balance."""
         await open_account(store, 3)
-        with pytest.raises(_Broken):
-            await _break(store, lambda tx: tx.credits.post(entry(-2)))
+        with pytest.raises(_Abort):
+            await _abort(store, lambda tx: tx.credits.post(entry(-2)))
         async with store.begin() as tx:
             found = await tx.credits.subscription("ann")
             assert found is not None
@@ -90,27 +90,29 @@ class TransactionsContract(StoreSuite):
             assert len(await tx.credits.entries("ann", after=None, limit=10)) == 1
 
     async def test_rolls_back_on_cancellation(self, store: Store) -> None:
-        """Nothing of a transaction that was cancelled stays, and the next one is not held up by it."""
-        everything = _Everything()
+        """If the block is cancelled, all changes are rolled back, and the next transaction is not blocked."""
+        rows = _Rows()
         written = asyncio.Event()
 
         async def write_and_wait() -> None:
             async with store.begin() as tx:
-                await everything.write(tx)
+                await rows.write(tx)
                 written.set()
                 await asyncio.Event().wait()
 
-        task = asyncio.ensure_future(write_and_wait())
+        task = asyncio.create_task(write_and_wait())
         await written.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         async with store.begin() as tx:
-            assert await everything.found(tx) == [False] * 4
+            assert await rows.found(tx) == [False] * 4
 
-    async def test_may_be_cancelled_at_any_moment(self, store: Store) -> None:
-        """A cancellation that hits any step of a transaction leaves all of it or nothing, and leaves the store
-        able to run as many transactions as before."""
+    async def test_a_cancellation_at_any_step_keeps_the_store_consistent(self, store: Store) -> None:
+        """After a cancellation at any step, a transaction is committed as a whole or not at all.
+
+        The store can run as many transactions as before.
+        """
         await open_account(store, 1_000)
 
         async def consume() -> bool:
@@ -120,14 +122,14 @@ class TransactionsContract(StoreSuite):
                     entry(-1, generation_id=generation.id)
                 )
 
-        async def consume_until(steps: int) -> None:
-            task = asyncio.ensure_future(consume())
+        async def cancel_consume_after(steps: int) -> None:
+            task = asyncio.create_task(consume())
             for _ in range(steps):
                 await asyncio.sleep(0)
             task.cancel()
             await asyncio.wait({task})
 
-        await in_parallel(consume_until(steps) for steps in range(80))
+        await in_parallel(cancel_consume_after(steps) for steps in range(80))
         assert await in_parallel(consume() for _ in range(40)) == [True] * 40
         async with store.begin() as tx:
             found = await tx.credits.subscription("ann")
@@ -137,8 +139,8 @@ class TransactionsContract(StoreSuite):
             paid = [entry.generation_id for entry in entries if entry.generation_id is not None]
             assert await tx.generations.count_unfinished("ann") == len(paid) >= 40
 
-    async def test_hides_what_is_not_committed(self, store: Store) -> None:
-        """No transaction reads what another has written and then takes back."""
+    async def test_hides_uncommitted_changes(self, store: Store) -> None:
+        """No transaction reads changes of another one that is rolled back later."""
         generation = pending()
         readers: list[asyncio.Task[Generation | None]] = []
 
@@ -148,10 +150,10 @@ class TransactionsContract(StoreSuite):
 
         async def write(tx: Transaction) -> None:
             await tx.generations.add(generation)
-            readers.append(asyncio.ensure_future(read()))
-            for _ in range(20):  # round trips, in which a reader who need not wait comes to its end
+            readers.append(asyncio.create_task(read()))
+            for _ in range(20):  # round trips, during which a reader that does not wait would finish
                 await tx.generations.get(generation.id)
 
-        with pytest.raises(_Broken):
-            await _break(store, write)
+        with pytest.raises(_Abort):
+            await _abort(store, write)
         assert await readers[0] is None

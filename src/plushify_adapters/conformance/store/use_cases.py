@@ -1,4 +1,4 @@
-"""The use cases on this store, all at once: what the parts promise holds together under load."""
+"""The use cases under concurrent load on the store: no credit is lost or spent twice."""
 
 import asyncio
 import itertools
@@ -36,8 +36,8 @@ def _in_an_hour() -> datetime:
     return _now() + timedelta(hours=1)
 
 
-class _Shop:
-    """The use cases around one store."""
+class _UseCases:
+    """Use cases on one store, with the other ports in memory."""
 
     def __init__(self, store: Store, **limits: int) -> None:
         self.store = store
@@ -45,7 +45,7 @@ class _Shop:
         self.model = MemoryImageModel()
         self._limits = Limits(**{"max_in_flight_per_user": 1_000, **limits})
         self._events = MemoryEvents()
-        self._use_case = GenerateUseCase(
+        self._generate = GenerateUseCase(
             store=store,
             blobs=self.blobs,
             codec=MemoryImageCodec(),
@@ -59,16 +59,16 @@ class _Shop:
         self.credits = CreditsUseCase(store=store, events=self._events, clock=_now, new_id=new_id, limits=self._limits)
 
     async def generate(self, user_id: str = "ann", *, key: str | None = None) -> Generation | PlushifyError:
-        """What comes of it."""
+        """Submit a photo and run its generation. Return the generation, or the error."""
         try:
-            return await self._use_case.generate(
+            return await self._generate.generate(
                 user_id, PHOTO, style="kawaii", quality="standard", idempotency_key=key
             )
         except PlushifyError as error:
             return error
 
     async def sweep(self) -> None:
-        """A sweep by a replica whose clock is an hour fast, so that it takes everything for abandoned."""
+        """Sweep as a replica whose clock is one hour fast, so that every lease has expired."""
         recover = RecoverUseCase(
             store=self.store,
             blobs=self.blobs,
@@ -80,74 +80,73 @@ class _Shop:
         await recover.sweep()
 
     async def rows(self) -> Sequence[Generation]:
-        """Every generation."""
+        """Return all generations."""
         async with self.store.begin() as tx:
             return await tx.audit.scan(after=None, limit=1_000)
 
-    async def entries_of(self, generation_id: UUID) -> int:
-        """The sum of its entries."""
+    async def entry_sum(self, generation_id: UUID) -> int:
+        """Return the sum of the entries of the generation, in credits."""
         async with self.store.begin() as tx:
             return sum(entry.amount for entry in await tx.credits.entries_of(generation_id))
 
 
 class UseCasesContract(StoreSuite):
-    """The store beneath the use cases."""
+    """Contract of the store under the concurrent load of the use cases."""
 
-    async def test_sells_one_credit_once(self, store: Store) -> None:
-        """Of 100 parallel submissions with one credit, one is drawn and paid for, and 99 are refused."""
-        shop = _Shop(store, free_credits=1)
-        outcomes = await in_parallel(shop.generate() for _ in range(100))
+    async def test_one_credit_pays_for_one_submission(self, store: Store) -> None:
+        """Of 100 concurrent submissions with one credit, one succeeds and is charged, and 99 are refused."""
+        use_cases = _UseCases(store, free_credits=1)
+        outcomes = await in_parallel(use_cases.generate() for _ in range(100))
 
-        drawn = [outcome for outcome in outcomes if isinstance(outcome, Generation)]
+        succeeded = [outcome for outcome in outcomes if isinstance(outcome, Generation)]
         refused = [outcome for outcome in outcomes if isinstance(outcome, PlushifyError)]
-        assert [generation.status for generation in drawn] == [Status.SUCCEEDED]
+        assert [generation.status for generation in succeeded] == [Status.SUCCEEDED]
         assert [(error.code, error.balance) for error in refused] == [(Code.INSUFFICIENT_CREDITS, 0)] * 99
-        assert len(shop.model.requests) == 1
+        assert len(use_cases.model.requests) == 1
         assert await balance_of(store) == 0
-        assert await shop.rows() == drawn
+        assert await use_cases.rows() == succeeded
 
-    async def test_sells_once_per_idempotency_key(self, store: Store) -> None:
-        """A request sent 50 times in parallel with one key is one generation, one charge and one model call."""
-        shop = _Shop(store, free_credits=3)
-        outcomes = await in_parallel(shop.generate(key="k") for _ in range(50))
+    async def test_charges_once_per_idempotency_key(self, store: Store) -> None:
+        """50 concurrent requests with the same key cause one generation, one charge and one model call."""
+        use_cases = _UseCases(store, free_credits=3)
+        outcomes = await in_parallel(use_cases.generate(key="k") for _ in range(50))
 
-        (row,) = await shop.rows()
+        (row,) = await use_cases.rows()
         assert {outcome.id for outcome in outcomes if isinstance(outcome, Generation)} == {row.id}
         assert all(isinstance(outcome, Generation) for outcome in outcomes)
         assert row.status is Status.SUCCEEDED
-        assert len(shop.model.requests) == 1
+        assert len(use_cases.model.requests) == 1
         assert await balance_of(store) == 2
 
-    async def test_keeps_the_books_when_everything_happens_at_once(self, store: Store) -> None:
-        """Submissions that end well or badly, grants and sweeps of the same users in parallel neither block each
-        other for good nor lose a credit."""
-        shop = _Shop(store, free_credits=4)
+    async def test_keeps_the_ledger_correct_under_mixed_load(self, store: Store) -> None:
+        """Concurrent submissions, failures, grants and sweeps of the same users do not deadlock, and lose no credit."""
+        use_cases = _UseCases(store, free_credits=4)
         users = ["ann", "bob", "cid"]
         broken = ModelError(Reason.MODEL_UNAVAILABLE, "no", retryable=True, billing=Billing.NOT_BILLED)
-        shop.model.fail_next(*[broken] * 10)
+        use_cases.model.fail_next(*[broken] * 10)
         outcomes: list[Generation | PlushifyError] = []
 
         async def submit(user_id: str) -> None:
-            outcomes.append(await shop.generate(user_id))
+            outcomes.append(await use_cases.generate(user_id))
 
         async def grant(user_id: str) -> None:
-            await shop.credits.add_credits(user_id, 1, reason="a present")
+            await use_cases.credits.add_credits(user_id, 1, reason="a gift")
 
         async with asyncio.TaskGroup() as group:
             for number, user in itertools.product(range(12), users):
                 group.create_task(submit(user))
                 if number % 3 == 0:
                     group.create_task(grant(user))
-                    group.create_task(shop.sweep())
-        await shop.sweep()
+                    group.create_task(use_cases.sweep())
+        await use_cases.sweep()
 
-        rows = await shop.rows()
+        rows = await use_cases.rows()
         assert all(row.finished for row in rows)
         assert len(rows) == sum(
             isinstance(outcome, Generation) or outcome.code is Code.GENERATION_FAILED for outcome in outcomes
         )
         for row in rows:
-            assert await shop.entries_of(row.id) == (0 if row.status is Status.FAILED else -row.credits_cost)
+            assert await use_cases.entry_sum(row.id) == (0 if row.status is Status.FAILED else -row.credits_cost)
         for user in users:
             spent = sum(row.credits_cost for row in rows if row.user_id == user and row.status is Status.SUCCEEDED)
             assert await balance_of(store, user) == 4 + 4 - spent

@@ -8,13 +8,13 @@ revision = "0001"
 down_revision = None
 
 USER_ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-MOMENT = sa.DateTime(timezone=True)
+UTC_TIME = sa.DateTime(timezone=True)
 STRUCT = sa.JSON().with_variant(JSONB(), "postgresql")
 ENUM = sa.String(16)
 
 
 def upgrade() -> None:
-    """Make them."""
+    """Create the tables."""
     op.create_table(
         "generations",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -24,18 +24,18 @@ def upgrade() -> None:
         sa.Column("credits_cost", sa.Integer(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("idempotency_key", sa.Text()),
-        sa.Column("created_at", MOMENT, nullable=False),
-        sa.Column("deadline_at", MOMENT, nullable=False),
+        sa.Column("created_at", UTC_TIME, nullable=False),
+        sa.Column("deadline_at", UTC_TIME, nullable=False),
         sa.Column("status", ENUM, nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
-        sa.Column("lease_until", MOMENT),
+        sa.Column("lease_until", UTC_TIME),
         sa.Column("original", STRUCT),
         sa.Column("generated", STRUCT),
         sa.Column("thumbnail", STRUCT),
         sa.Column("placeholder", sa.Text()),
         sa.Column("failure", STRUCT),
-        sa.Column("completed_at", MOMENT),
-        sa.Column("deleted_at", MOMENT),
+        sa.Column("completed_at", UTC_TIME),
+        sa.Column("deleted_at", UTC_TIME),
         sa.Column("purging", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_generations"),
         sa.UniqueConstraint("user_id", "idempotency_key", name="uq_generations_user_id_idempotency_key"),
@@ -49,8 +49,8 @@ def upgrade() -> None:
         sa.Column("user_id", USER_ID, nullable=False),
         sa.Column("plan", sa.Text(), nullable=False),
         sa.Column("balance", sa.BigInteger(), nullable=False),
-        sa.Column("created_at", MOMENT, nullable=False),
-        sa.Column("next_expiry_at", MOMENT),
+        sa.Column("created_at", UTC_TIME, nullable=False),
+        sa.Column("next_expiry_at", UTC_TIME),
         sa.PrimaryKeyConstraint("user_id", name="pk_subscriptions"),
         sa.CheckConstraint("balance >= 0", name="ck_subscriptions_balance_not_negative"),
     )
@@ -63,9 +63,9 @@ def upgrade() -> None:
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
-        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("created_at", UTC_TIME, nullable=False),
         sa.Column("generation_id", sa.Uuid()),
-        sa.Column("expires_at", MOMENT),
+        sa.Column("expires_at", UTC_TIME),
         sa.Column("expires_grant", sa.Uuid()),
         sa.PrimaryKeyConstraint("id", name="pk_ledger_entries"),
         sa.UniqueConstraint("generation_id", "kind", name="uq_ledger_entries_generation_id_kind"),
@@ -84,7 +84,7 @@ def upgrade() -> None:
         sa.Column("id", USER_ID, nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
         sa.Column("password_hash", sa.Text()),
-        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("created_at", UTC_TIME, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
         sa.UniqueConstraint("email", name="uq_users_email"),
     )
@@ -92,8 +92,8 @@ def upgrade() -> None:
         "sessions",
         sa.Column("token_hash", sa.Text(), nullable=False),
         sa.Column("user_id", USER_ID, nullable=False),
-        sa.Column("created_at", MOMENT, nullable=False),
-        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("created_at", UTC_TIME, nullable=False),
+        sa.Column("expires_at", UTC_TIME, nullable=False),
         sa.PrimaryKeyConstraint("token_hash", name="pk_sessions"),
     )
     op.create_index("ix_sessions_expires_at", "sessions", ["expires_at"])
@@ -104,8 +104,8 @@ def upgrade() -> None:
         sa.Column("style", sa.Text(), nullable=False),
         sa.Column("quality", sa.Text(), nullable=False),
         sa.Column("model_asked", sa.Text(), nullable=False),
-        sa.Column("started_at", MOMENT, nullable=False),
-        sa.Column("ended_at", MOMENT),
+        sa.Column("started_at", UTC_TIME, nullable=False),
+        sa.Column("ended_at", UTC_TIME),
         sa.Column("outcome", ENUM, nullable=False),
         sa.Column("billing", ENUM, nullable=False),
         sa.Column("reason", sa.Text()),
@@ -124,11 +124,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them, with all they hold."""
+    """Drop the tables and their rows."""
     for table in ("model_calls", "sessions", "users", "ledger_entries", "subscriptions", "generations"):
         op.drop_table(table)
 
 
 def _partial_index(table: str, name: str, *columns: str, where: str) -> None:
-    on = sa.text(where)
-    op.create_index(f"ix_{table}_{name}", table, columns, sqlite_where=on, postgresql_where=on)
+    condition = sa.text(where)
+    op.create_index(f"ix_{table}_{name}", table, columns, sqlite_where=condition, postgresql_where=condition)

@@ -1,4 +1,4 @@
-"""Which failed generations may have left blobs behind."""
+"""Column `untidy_since`, which marks failed generations that may have orphaned blobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ UNTIDY = sa.text("untidy_since IS NOT NULL")
 
 
 def upgrade() -> None:
-    """Add the mark. Nobody has looked yet after those that have failed so far."""
+    """Add the column. Earlier failures are marked, because no sweep has removed their blobs yet."""
     op.add_column("generations", sa.Column("untidy_since", sa.DateTime(timezone=True)))
     op.execute("UPDATE generations SET untidy_since = completed_at WHERE status = 'failed'")
     op.create_index(
@@ -23,6 +23,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Forget it."""
+    """Drop the column."""
     op.drop_index("ix_generations_untidy", "generations")
     op.drop_column("generations", "untidy_since")

@@ -1,42 +1,42 @@
-"""The record of paid calls, in memory."""
+"""Model calls in memory."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from plushify_adapters.memory.tables import Repository
+from plushify_adapters.memory._tables import Repository
 from plushify_core import ports
 from plushify_core.domain.model_call import ModelCall, Outcome
 from plushify_core.ports import CostLine
 
 
 class MemoryModelCalls(Repository, ports.ModelCalls):
-    """The record of paid calls, in memory."""
+    """Records of paid calls."""
 
     async def add(self, call: ModelCall) -> bool:
-        if call.generation_id in self._tables.model_calls:
+        if call.generation_id in self.tables.model_calls:
             return False
-        self._tables.model_calls[call.generation_id] = call
+        self.tables.model_calls[call.generation_id] = call
         return True
 
     async def get(self, generation_id: UUID) -> ModelCall | None:
-        return self._tables.model_calls.get(generation_id)
+        return self.tables.model_calls.get(generation_id)
 
     async def replace(self, call: ModelCall) -> None:
-        self._tables.model_calls[call.generation_id] = call
+        self.tables.model_calls[call.generation_id] = call
 
     async def cost_since(self, since: datetime) -> int:
-        recent = (call for call in self._tables.model_calls.values() if call.started_at >= since)
+        recent = (call for call in self.tables.model_calls.values() if call.started_at >= since)
         return sum(call.facts.cost_nano_usd or 0 for call in recent)
 
     async def costs(self, since: datetime, until: datetime) -> Sequence[CostLine]:
         earned = Counter[UUID]()
-        for entry in self._tables.entries.values():
+        for entry in self.tables.entries.values():
             if entry.generation_id is not None:
                 earned[entry.generation_id] -= entry.amount
         groups = defaultdict[tuple[date, str, str, Outcome], list[ModelCall]](list)
-        for call in self._tables.model_calls.values():
+        for call in self.tables.model_calls.values():
             if since <= call.started_at < until:
                 day = call.started_at.astimezone(UTC).date()
                 groups[day, call.style, call.facts.model or call.model_asked, call.outcome].append(call)

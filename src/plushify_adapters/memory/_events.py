@@ -1,4 +1,4 @@
-"""Events within one process."""
+"""Events in memory, within one process."""
 
 import asyncio
 from collections import defaultdict
@@ -9,19 +9,19 @@ from plushify_core.ports import Event, Events
 
 
 class MemoryEvents(Events):
-    """Tells the listeners of this process.
+    """Publishes events to the subscribers of this process.
 
     Args:
-        max_waiting: how many events wait for one listener before it loses the oldest.
+        max_waiting: number of unread events that a subscriber may have. The next one replaces its oldest.
     """
 
     def __init__(self, *, max_waiting: int = 100) -> None:
         self._max_waiting = max_waiting
-        self._listeners: defaultdict[str, set[asyncio.Queue[Event]]] = defaultdict(set)
+        self._queues: defaultdict[str, set[asyncio.Queue[Event]]] = defaultdict(set)
 
     async def publish(self, *events: Event) -> None:
         for event in events:
-            for queue in self._listeners.get(event.user_id, ()):
+            for queue in self._queues.get(event.user_id, ()):
                 if queue.full():
                     queue.get_nowait()
                 queue.put_nowait(event)
@@ -29,15 +29,15 @@ class MemoryEvents(Events):
     @asynccontextmanager
     async def subscribe(self, user_id: str) -> AsyncIterator[AsyncIterator[Event]]:
         queue: asyncio.Queue[Event] = asyncio.Queue(self._max_waiting)
-        self._listeners[user_id].add(queue)
+        self._queues[user_id].add(queue)
         try:
-            yield _drain(queue)
+            yield _stream(queue)
         finally:
-            self._listeners[user_id].discard(queue)
-            if not self._listeners[user_id]:
-                del self._listeners[user_id]
+            self._queues[user_id].discard(queue)
+            if not self._queues[user_id]:
+                del self._queues[user_id]
 
 
-async def _drain(queue: asyncio.Queue[Event]) -> AsyncIterator[Event]:
+async def _stream(queue: asyncio.Queue[Event]) -> AsyncIterator[Event]:
     while True:
         yield await queue.get()

@@ -1,8 +1,8 @@
-"""What is stored, in dictionaries."""
+"""Tables of the store in memory, and the base class of its repositories."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from typing import TypeVar
+from typing import Self, TypeVar
 from uuid import UUID
 
 from plushify_core.domain.generation import Generation
@@ -12,7 +12,7 @@ from plushify_core.domain.model_call import ModelCall
 
 @dataclass
 class Tables:
-    """All that is stored, with the unique keys as indexes. The values are immutable, so a copy is shallow."""
+    """Rows by primary key, and indexes of the unique keys. The rows are immutable, so a shallow copy is enough."""
 
     generations: dict[UUID, Generation] = field(default_factory=dict)
     idempotency_keys: dict[tuple[str, str], UUID] = field(default_factory=dict)
@@ -22,27 +22,27 @@ class Tables:
     expired_grants: dict[UUID, UUID] = field(default_factory=dict)
     model_calls: dict[UUID, ModelCall] = field(default_factory=dict)
 
-    def copy(self) -> "Tables":
-        """The same rows, to be changed apart."""
-        return Tables(**{table.name: dict(getattr(self, table.name)) for table in fields(self)})
+    def copy(self) -> Self:
+        """Return a copy that can be changed independently."""
+        return type(self)(**{table.name: dict(getattr(self, table.name)) for table in fields(self)})
 
 
+@dataclass(frozen=True, eq=False)
 class Repository:
-    """Some of the tables, within one transaction."""
+    """Base class of the repositories of one transaction, which changes `tables`."""
 
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
+    tables: Tables
 
 
 Row = TypeVar("Row", Generation, LedgerEntry)
 
 
 def page(ordered: Iterable[Row], after: UUID | None, limit: int, *, descending: bool) -> list[Row]:
-    """Up to `limit` rows of a sorted table, beginning behind `after`."""
+    """Return up to `limit` of the ordered rows, beginning after the id `after`."""
 
-    def behind(row: Row) -> bool:
+    def is_after(row: Row) -> bool:
         if after is None:
             return True
         return row.id < after if descending else row.id > after
 
-    return [row for row in ordered if behind(row)][:limit]
+    return [row for row in ordered if is_after(row)][:limit]

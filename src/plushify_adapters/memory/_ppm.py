@@ -1,9 +1,10 @@
-"""Binary PPM ("P6"): the one picture format that pure Python reads and writes in a few lines.
+"""Binary PPM files ("P6"), which pure Python can read and write in a few lines.
 
 Source: https://netpbm.sourceforge.net/doc/ppm.html
 """
 
 import re
+from typing import Self
 
 import msgspec
 
@@ -14,18 +15,18 @@ _HEADER = re.compile(rb"P6" + _SPACE + rb"(\d{1,9})" + _SPACE + rb"(\d{1,9})" + 
 
 
 class Ppm(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture: sides in px, and 3 bytes (red, green, blue) per pixel, row by row from the top."""
+    """Picture of `width` × `height` px. A pixel is 3 bytes (red, green, blue); rows go from top to bottom."""
 
     width: int
     height: int
     pixels: bytes
 
     def encode(self) -> bytes:
-        """The file."""
+        """Return the file."""
         return b"P6\n%d %d\n255\n" % (self.width, self.height) + self.pixels
 
-    def fitted(self, longest_side_px: int) -> "Ppm":
-        """The picture with this longest side, by nearest neighbour."""
+    def fitted(self, longest_side_px: int) -> Self:
+        """Return the picture scaled to this longest side, by nearest neighbour."""
         longest = max(self.width, self.height)
         width = max(1, self.width * longest_side_px // longest)
         height = max(1, self.height * longest_side_px // longest)
@@ -39,10 +40,10 @@ class Ppm(msgspec.Struct, frozen=True, kw_only=True):
                 row = self.pixels[source * stride : (source + 1) * stride]
                 wide[source] = b"".join([row[x : x + 3] for x in columns])
             rows.append(wide[source])
-        return Ppm(width=width, height=height, pixels=b"".join(rows))
+        return type(self)(width=width, height=height, pixels=b"".join(rows))
 
 
 def read_header(data: bytes) -> tuple[int, int, int] | None:
-    """Width and height in px, and where the pixels begin; None if this is no PPM."""
+    """Return the width and height in px and the offset of the pixels; None if `data` is not a PPM file."""
     header = _HEADER.match(data)
     return (int(header[1]), int(header[2]), header.end()) if header else None

@@ -1,13 +1,14 @@
 """Accounts and sessions in SQL."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 from sqlalchemy import ColumnElement, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from plushify_adapters.sql.statements import insert_or_nothing
-from plushify_adapters.sql.tables import SESSIONS, USERS
+from plushify_adapters.sql._statements import insert_or_nothing
+from plushify_adapters.sql._tables import SESSIONS, USERS
 from plushify_core import ports
 from plushify_core.ports import Session, User
 
@@ -18,18 +19,18 @@ _SESSION_AND_USER = (
 )
 
 
+@dataclass(frozen=True, eq=False)
 class SqlAccountStore(ports.AccountStore):
     """Stores accounts and sessions in the database of a `SqlStore`.
 
     Args:
-        engine: the engine of that store.
+        engine: engine of that store (`SqlStore.engine`).
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    engine: AsyncEngine
 
     async def add(self, user: User) -> bool:
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             return await insert_or_nothing(connection, USERS, msgspec.structs.asdict(user), "email")
 
     async def get(self, user_id: str) -> User | None:
@@ -39,11 +40,11 @@ class SqlAccountStore(ports.AccountStore):
         return await self._user(USERS.c.email == email)
 
     async def add_session(self, session: Session) -> None:
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             await connection.execute(insert(SESSIONS).values(**msgspec.structs.asdict(session)))
 
     async def session(self, token_hash: str) -> tuple[Session, User] | None:
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             row = (await connection.execute(_SESSION_AND_USER, {"token_hash": token_hash})).one_or_none()
         if row is None:
             return None
@@ -53,17 +54,17 @@ class SqlAccountStore(ports.AccountStore):
         return Session(**session), User(**user)
 
     async def remove_session(self, token_hash: str) -> None:
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             await connection.execute(delete(SESSIONS).where(SESSIONS.c.token_hash == token_hash))
 
     async def remove_expired_sessions(self, now: datetime) -> int:
         token_hash = SESSIONS.c.token_hash
         # Sessions that a concurrent call is about to remove are skipped.
         expired = select(token_hash).where(SESSIONS.c.expires_at <= now).with_for_update(skip_locked=True)
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             return (await connection.execute(delete(SESSIONS).where(token_hash.in_(expired)))).rowcount
 
     async def _user(self, condition: ColumnElement[bool]) -> User | None:
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             row = (await connection.execute(select(USERS).where(condition))).one_or_none()
         return None if row is None else User(**row._mapping)

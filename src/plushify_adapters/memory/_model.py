@@ -1,9 +1,9 @@
-"""An image model that inverts the colours."""
+"""Image model that inverts the colours of the photo."""
 
 import asyncio
 from collections import deque
 
-from plushify_adapters.memory import ppm
+from plushify_adapters.memory._ppm import MEDIA_TYPE, Ppm, read_header
 from plushify_core.domain.errors import Reason
 from plushify_core.domain.model_call import Billing, ModelFacts
 from plushify_core.ports import Capabilities, ImageModel, ModelError, ModelRequest, ModelResult
@@ -12,14 +12,14 @@ _INVERTED = bytes(255 - value for value in range(256))
 
 
 class MemoryImageModel(ImageModel):
-    """Draws the negative of a PPM photo in the size that was sold, and bills a price per picture.
+    """Draws the negative of a PPM photo in the requested size.
 
-    `requests` are those it was called with. `fail_next` makes the next calls fail.
+    Tests can read the requests of all calls from `requests`, and make calls fail with `fail_next`.
 
     Args:
-        largest_side_px: the longest side it draws.
-        delay_s: seconds that each answer takes.
-        cost_nano_usd: what each picture costs, in nano-dollars.
+        largest_side_px: longest side of a picture, in px.
+        delay_s: time that each call takes, in seconds.
+        cost_nano_usd: cost of each picture, in nano-dollars.
     """
 
     def __init__(self, *, largest_side_px: int = 2048, delay_s: float = 0, cost_nano_usd: int = 39_000_000) -> None:
@@ -32,7 +32,7 @@ class MemoryImageModel(ImageModel):
         )
 
     def fail_next(self, *errors: Exception) -> None:
-        """Let the next calls raise these, one each."""
+        """Make the next calls raise these errors, one each."""
         self._errors.extend(errors)
 
     async def capabilities(self) -> Capabilities:
@@ -44,16 +44,16 @@ class MemoryImageModel(ImageModel):
         await asyncio.sleep(self.delay_s)
         if self._errors:
             raise self._errors.popleft()
-        header = ppm.read_header(data)
+        header = read_header(data)
         if header is None:
             raise ModelError(
                 Reason.MODEL_REFUSED_INPUT, "the photo is no PPM", retryable=False, billing=Billing.NOT_BILLED
             )
         width, height, start = header
-        photo = ppm.Ppm(width=width, height=height, pixels=data[start:].translate(_INVERTED))
+        photo = Ppm(width=width, height=height, pixels=data[start:].translate(_INVERTED))
         side = min(request.longest_side_px, self._capabilities.largest_side_px)
         return ModelResult(
             data=photo.fitted(side).encode(),
-            media_type=ppm.MEDIA_TYPE,
+            media_type=MEDIA_TYPE,
             facts=ModelFacts(model=self._capabilities.name, provider="memory", cost_nano_usd=self._cost_nano_usd),
         )

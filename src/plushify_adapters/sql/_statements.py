@@ -1,6 +1,7 @@
 """Statements that SQLite and PostgreSQL spell differently, and the base class of the repositories."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -34,8 +35,8 @@ async def changes_one(connection: AsyncConnection, statement: UpdateBase, parame
     return result.rowcount == 1
 
 
+@dataclass(frozen=True, eq=False)
 class Repository:
-    """Base class of the repositories of one transaction."""
+    """Base class of the repositories of one transaction, which is the one open on `connection`."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
+    connection: AsyncConnection

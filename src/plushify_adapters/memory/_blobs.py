@@ -1,4 +1,4 @@
-"""Blobs in a dictionary."""
+"""Blob store in memory."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,14 +9,17 @@ CHUNK_BYTES = 64 * 1024
 
 
 class MemoryBlobStore(BlobStore):
-    """Keeps blobs and their media types in `blobs`, where a test can look. Cannot sign URLs."""
+    """Stores blobs in a dictionary. It cannot sign URLs.
+
+    Tests can read the bytes and media type of each key from `blobs`.
+    """
 
     def __init__(self) -> None:
         self.blobs: dict[str, tuple[bytes, str]] = {}
 
     async def put(self, key: str, data: bytes, *, media_type: str) -> None:
         validate_key(key)
-        await asyncio.sleep(0)  # like every technology, this one lets others run first
+        await asyncio.sleep(0)  # other tasks run here, as with a store that does I/O
         self.blobs[key] = (bytes(data), media_type)
 
     async def read(self, key: str) -> AsyncIterator[bytes]:

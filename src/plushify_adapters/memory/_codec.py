@@ -1,8 +1,8 @@
-"""An image codec for PPM files, whose comments are its metadata."""
+"""Image codec for PPM files. The comments in their header are the metadata."""
 
 import base64
 
-from plushify_adapters.memory import ppm
+from plushify_adapters.memory._ppm import MEDIA_TYPE, Ppm, read_header
 from plushify_core.domain.errors import InvalidInput, Reason
 from plushify_core.ports import EncodedImage, ImageCodec, Picture
 
@@ -10,11 +10,10 @@ THUMBNAIL_PX = 16
 
 
 class MemoryImageCodec(ImageCodec):
-    """Reads and writes binary PPM. Makes no photo smaller."""
+    """Reads and writes binary PPM files. `sanitise` keeps the size of the photo."""
 
     async def sanitise(self, upload: bytes, *, max_pixels: int) -> EncodedImage:
-        picture = _read(upload, max_pixels)
-        return _encoded(picture)
+        return _encoded(_read(upload, max_pixels))
 
     async def finish(self, data: bytes, *, longest_side_px: int) -> Picture:
         picture = _read(data)
@@ -25,18 +24,18 @@ class MemoryImageCodec(ImageCodec):
         return Picture(
             generated=_encoded(picture),
             thumbnail=_encoded(thumbnail),
-            placeholder=f"data:{ppm.MEDIA_TYPE};base64,{dot}",
+            placeholder=f"data:{MEDIA_TYPE};base64,{dot}",
         )
 
 
-def _encoded(picture: ppm.Ppm) -> EncodedImage:
-    return EncodedImage(data=picture.encode(), media_type=ppm.MEDIA_TYPE, width=picture.width, height=picture.height)
+def _encoded(picture: Ppm) -> EncodedImage:
+    return EncodedImage(data=picture.encode(), media_type=MEDIA_TYPE, width=picture.width, height=picture.height)
 
 
-def _read(data: bytes, max_pixels: int | None = None) -> ppm.Ppm:
+def _read(data: bytes, max_pixels: int | None = None) -> Ppm:
     if not data:
         raise InvalidInput(Reason.IMAGE_EMPTY)
-    header = ppm.read_header(data)
+    header = read_header(data)
     if header is None:
         raise InvalidInput(Reason.UNSUPPORTED_IMAGE_FORMAT)
     width, height, start = header
@@ -48,5 +47,5 @@ def _read(data: bytes, max_pixels: int | None = None) -> ppm.Ppm:
     if len(pixels) < 3 * width * height:
         raise InvalidInput(Reason.IMAGE_CORRUPT)
     if len(data) > start + len(pixels):
-        raise InvalidInput(Reason.IMAGE_ANIMATED)  # the format's way to several pictures: one behind the other
-    return ppm.Ppm(width=width, height=height, pixels=pixels)
+        raise InvalidInput(Reason.IMAGE_ANIMATED)  # a PPM file holds several pictures by concatenation
+    return Ppm(width=width, height=height, pixels=pixels)

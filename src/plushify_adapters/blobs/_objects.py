@@ -1,4 +1,4 @@
-"""Blobs as the objects of any store that fsspec knows, by its synchronous API."""
+"""Objects of any file system that fsspec supports, through its synchronous API."""
 
 from collections.abc import Generator
 from contextlib import suppress
@@ -9,55 +9,59 @@ from fsspec.implementations.dirfs import DirFileSystem
 from plushify_core.ports import BlobMissing, validate_key
 
 CHUNK_BYTES = 256 * 1024
-"""What is handed on at once: little for a reader to hold, and few switches between threads."""
+"""Size of a chunk that `read` yields: small in memory, and large enough to need few switches between threads."""
 
 BLOCK_BYTES = 4 * 1024 * 1024
-"""What is asked for at once: nearly every picture in one request."""
+"""Size of a request to the file system. Nearly every picture fits into one."""
 
 
 class Objects:
-    """Objects under `path` of a file system whose writes are atomic, as those of S3 are.
+    """Objects under `path` of a file system whose writes are atomic, like those of S3.
 
-    Every method blocks, and raises what the file system raises.
+    All methods block. They raise the exceptions of the file system.
     """
 
     def __init__(self, fs: AbstractFileSystem, path: str) -> None:
         self._fs = DirFileSystem(path, fs)
 
     def write(self, key: str, data: bytes, *, media_type: str) -> None:
-        """Store an object. fsspec has no common name for its media type: the row that refers to it has it."""
+        """Store an object. fsspec has no common argument for the media type: the row that names the blob has it."""
         self._fs.pipe_file(key, data)
 
     def read(self, key: str) -> Generator[bytes, None, None]:
-        """The object in chunks.
+        """Yield the object in chunks.
 
         Raises:
-            BlobMissing: at the first step.
+            BlobMissing: at the first step of the iteration.
         """
         try:
             file = self._fs.open(key, "rb", block_size=BLOCK_BYTES)
         except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError) as error:
-            raise BlobMissing(key) from error  # each is what some file system says of a key above or below another
+            # File systems differ in the exception for a key that is a folder, or lies below another key.
+            raise BlobMissing(key) from error
         with file:
-            if getattr(file, "details", {}).get("type") == "directory":  # there are other keys below it
+            if getattr(file, "details", {}).get("type") == "directory":  # the key is the folder of other keys
                 raise BlobMissing(key)
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
 
     def remove(self, key: str) -> None:
-        """Remove the object, if there is one."""
+        """Remove the object. Do nothing if there is none."""
         with suppress(FileNotFoundError):
             self._fs.rm_file(key)
 
     def keys(self, prefix: str) -> Generator[str, None, None]:
-        """The keys that begin with `prefix`. fsspec holds the whole folder in memory."""
+        """Yield the keys that begin with `prefix`. fsspec keeps the whole listing of the folder in memory."""
         folder = prefix.rpartition("/")[0]
         for key in self._fs.find(folder):
-            if key.startswith(prefix) and is_key(key):  # some stores list their folders too
+            if key.startswith(prefix) and is_key(key):  # some file systems list folders too
                 yield key
 
     def sign(self, key: str, *, expires_s: int, download_name: str | None) -> str | None:
-        """An address that serves the object for a time, under no name of its own; None if there is none."""
+        """Return a signed URL that serves the object for `expires_s` seconds; None if the file system cannot sign.
+
+        fsspec has no common argument for `download_name`, so it is ignored here.
+        """
         try:
             url: str = self._fs.sign(key, expiration=expires_s)
         except NotImplementedError:
@@ -66,7 +70,7 @@ class Objects:
 
 
 def is_key(name: str) -> bool:
-    """Whether a name that is listed can be a blob's."""
+    """Return whether a listed name has the form of a key."""
     try:
         validate_key(name)
     except ValueError:

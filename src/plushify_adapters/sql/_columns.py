@@ -1,4 +1,4 @@
-"""Column types that give back what was put in, on every database."""
+"""Column types that return the stored value unchanged on both databases, and a function for the day of a time."""
 
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -12,17 +12,21 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 USER_ID = Text().with_variant(Text(collation="C"), "postgresql")
-"""Compared by its bytes, so that the order of users is the same on every database and in Python."""
+"""Type of user ids. They are compared byte by byte, so their order is the same on both databases and in Python."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment, to the microsecond. SQLite keeps no time zone, so what is stored is always UTC."""
+    """Time with a time zone, to the microsecond. It is stored in UTC, because SQLite stores no time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To UTC; a time without a zone is a mistake of the program."""
+        """Convert the time to UTC.
+
+        Raises:
+            ValueError: the time has no time zone.
+        """
         if value is None:
             return None
         if value.tzinfo is None:
@@ -30,14 +34,14 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """With its zone, whether the database kept it or not."""
+        """Return the time in UTC, whether or not the database stored its time zone."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class JsonStruct(TypeDecorator[msgspec.Struct]):
-    """A msgspec Struct of type `struct`, as JSON."""
+    """Struct of the type `struct`, stored as JSON."""
 
     impl = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
     cache_ok = True
@@ -47,16 +51,16 @@ class JsonStruct(TypeDecorator[msgspec.Struct]):
         self.struct = struct
 
     def process_bind_param(self, value: msgspec.Struct | None, dialect: Dialect) -> Any:
-        """To what JSON can hold."""
+        """Convert the Struct to values that JSON can hold."""
         return msgspec.to_builtins(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> msgspec.Struct | None:
-        """To the Struct, its types and invariants checked."""
+        """Convert the stored value to the Struct, and validate its types and invariants."""
         return None if value is None else msgspec.convert(value, self.struct)
 
 
 def enum(members: type[StrEnum]) -> Enum:
-    """A StrEnum by its values, as text: a new member needs no migration."""
+    """Return a type that stores the value of a StrEnum as text. A new member needs no migration."""
     return Enum(
         members,
         native_enum=False,
@@ -67,7 +71,7 @@ def enum(members: type[StrEnum]) -> Enum:
 
 
 class UtcDay(FunctionElement[date]):
-    """The day of a moment, in UTC."""
+    """SQL function that returns the day of a time, in UTC."""
 
     type = Date()
     inherit_cache = True

@@ -1,7 +1,7 @@
-"""Blobs as the files of a local folder: each whole or not there, and still there after a power cut.
+"""Files of a local folder, written atomically and durably.
 
-fsspec's own local files are neither: what this module adds is a temporary file, `fsync` and `rename`
-(https://www.postgresql.org/docs/current/wal-reliability.html tells why each is needed).
+fsspec's local file system does neither. This module writes a temporary file, syncs it, renames it, and syncs the
+folders (https://www.postgresql.org/docs/current/wal-reliability.html explains why).
 """
 
 import os
@@ -14,29 +14,29 @@ from pathlib import Path
 
 from fsspec.implementations.local import LocalFileSystem
 
-from plushify_adapters.blobs.objects import Objects, is_key
+from plushify_adapters.blobs._objects import Objects, is_key
 
 INCOMING = ".incoming"
-"""Where files are written before they take their place. No key begins with a dot, so it is none's folder."""
+"""Folder of the temporary files. No key begins with a dot, so no blob can be in it."""
 
 LEFTOVER_AGE_S = 3600
-"""A temporary file as old as this belongs to a process that died: no write takes so long."""
+"""Age at which a temporary file is removed. No write takes this long, so its process has died."""
 
 MOVE_ATTEMPTS = 100
-"""How often other threads may remove an empty folder under a file that is about to be moved there."""
+"""Number of attempts to move a file into a folder that other threads may remove while it is empty."""
 
 
 class Folder(Objects):
-    """Files under `root`. No key can be the folder of another."""
+    """Files under `root`. A key cannot be the folder of another key."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(LocalFileSystem(), str(root))
         self._root = root
         self._incoming = root / INCOMING
-        self._next_cleaning = 0.0
+        self._next_cleanup = 0.0
 
     def write(self, key: str, data: bytes, *, media_type: str) -> None:
-        """Store a file, durably. Its media type is not kept: the row that refers to it has it."""
+        """Store a file, atomically and durably. The media type is not stored: the row that names the blob has it."""
         self._incoming.mkdir(parents=True, exist_ok=True)
         self._remove_leftovers()
         descriptor, name = tempfile.mkstemp(dir=self._incoming)
@@ -52,19 +52,19 @@ class Folder(Objects):
             raise
 
     def remove(self, key: str) -> None:
-        """Remove a file, and the folders that are then empty."""
+        """Remove a file, and the folders that become empty."""
         path = self._root / key
         try:
             path.unlink()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return
         folder = path.parent
-        while folder != self._root and _removed(folder):
+        while folder != self._root and _remove_if_empty(folder):
             folder = folder.parent
         _sync(folder)
 
     def keys(self, prefix: str) -> Generator[str, None, None]:
-        """The keys that begin with `prefix`, as the folders are read: none is held longer than that."""
+        """Yield the keys that begin with `prefix`, while the folders are read. No folder is in memory as a whole."""
         return self._walk(prefix.rpartition("/")[0], prefix)
 
     def _walk(self, folder: str, prefix: str) -> Generator[str, None, None]:
@@ -88,27 +88,27 @@ class Folder(Objects):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 temporary.replace(target)
                 break
-            except (FileNotFoundError, FileExistsError):  # a `remove` found the folder empty in between
+            except (FileNotFoundError, FileExistsError):  # a concurrent `remove` deleted the empty folder
                 if attempt == MOVE_ATTEMPTS - 1:
                     raise
         folder = target.parent
-        while folder != self._root.parent:  # any of them may be new
+        while folder != self._root.parent:  # any of these folders may be new
             _sync(folder)
             folder = folder.parent
 
     def _remove_leftovers(self) -> None:
         now = time.time()
-        if now < self._next_cleaning:
+        if now < self._next_cleanup:
             return
-        self._next_cleaning = now + LEFTOVER_AGE_S
+        self._next_cleanup = now + LEFTOVER_AGE_S
         for leftover in self._incoming.iterdir():
             with suppress(FileNotFoundError):
                 if leftover.stat().st_mtime < now - LEFTOVER_AGE_S:
                     leftover.unlink()
 
 
-def _removed(folder: Path) -> bool:
-    """Remove a folder if it is empty; whether it was."""
+def _remove_if_empty(folder: Path) -> bool:
+    """Remove the folder if it is empty. Return whether it was removed."""
     try:
         folder.rmdir()
     except OSError:
@@ -117,13 +117,13 @@ def _removed(folder: Path) -> bool:
 
 
 def _sync(folder: Path) -> None:
-    """Make sure that the entries of a folder are on the disk."""
+    """Write the entries of the folder to the disk."""
     if sys.platform == "win32":
-        return  # it has no such call
+        return  # Windows cannot sync a folder
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:
-        return  # removed since, and with it all that was in it
+        return  # a concurrent `remove` deleted the folder and its entries
     try:
         os.fsync(descriptor)
     finally:

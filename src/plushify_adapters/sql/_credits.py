@@ -1,4 +1,4 @@
-"""Subscriptions and the ledger, in SQL."""
+"""Subscriptions and ledger entries in SQL."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,14 +7,14 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import bindparam, select, update
 
-from plushify_adapters.sql.statements import Repository, changes_one, insert_or_nothing
-from plushify_adapters.sql.tables import LEDGER_ENTRIES, SUBSCRIPTIONS
+from plushify_adapters.sql._statements import Repository, changes_one, insert_or_nothing
+from plushify_adapters.sql._tables import LEDGER_ENTRIES, SUBSCRIPTIONS
 from plushify_core import ports
 from plushify_core.domain.errors import InsufficientCredits
 from plushify_core.domain.ledger import LedgerEntry, Subscription
 
 _SUBSCRIPTION = select(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.user_id == bindparam("user"))
-_MOVE = (
+_CHANGE_BALANCE = (
     update(SUBSCRIPTIONS)
     .where(SUBSCRIPTIONS.c.user_id == bindparam("user"), SUBSCRIPTIONS.c.balance + bindparam("amount") >= 0)
     .values(balance=SUBSCRIPTIONS.c.balance + bindparam("amount"))
@@ -22,54 +22,49 @@ _MOVE = (
 
 
 class SqlCredits(Repository, ports.Credits):
-    """Balances, and the entries they are the sum of."""
+    """Repository of subscriptions and ledger entries."""
 
     async def open(self, subscription: Subscription) -> bool:
-        """Add a user's subscription, unless there is one."""
-        return await insert_or_nothing(self._connection, SUBSCRIPTIONS, msgspec.structs.asdict(subscription), "user_id")
+        return await insert_or_nothing(self.connection, SUBSCRIPTIONS, msgspec.structs.asdict(subscription), "user_id")
 
     async def subscription(self, user_id: str) -> Subscription | None:
-        """The user's subscription."""
-        row = (await self._connection.execute(_SUBSCRIPTION, {"user": user_id})).one_or_none()
+        row = (await self.connection.execute(_SUBSCRIPTION, {"user": user_id})).one_or_none()
         return None if row is None else Subscription(**row._mapping)
 
     async def post(self, entry: LedgerEntry) -> bool:
-        """Add the entry, then move the balance if it covers the amount.
+        """Add the entry and change the balance by its amount, atomically.
 
-        The condition and the movement are one statement, so READ COMMITTED is enough: the update waits for the
-        lock of the row and then looks at the balance that the other transaction left. The lock stays until the
-        transaction ends; it is the last that any transaction waits for (`store` tells the whole order).
+        One update checks the balance and changes it, so READ COMMITTED is enough: it waits for the lock of the row and
+        then checks the balance that the other transaction left. The lock is held until the transaction ends. The
+        docstring of the module `_store` gives the order of all locks.
         """
         values = msgspec.structs.asdict(entry)
         unique = ("expires_grant",) if entry.expires_grant is not None else ("generation_id", "kind")
-        if not await insert_or_nothing(self._connection, LEDGER_ENTRIES, values, *unique):
+        if not await insert_or_nothing(self.connection, LEDGER_ENTRIES, values, *unique):
             return False
-        if not await changes_one(self._connection, _MOVE, {"user": entry.user_id, "amount": entry.amount}):
+        if not await changes_one(self.connection, _CHANGE_BALANCE, {"user": entry.user_id, "amount": entry.amount}):
             subscription = await self.subscription(entry.user_id)
             raise InsufficientCredits(balance=subscription.balance if subscription else 0)
         return True
 
     async def entries(self, user_id: str, *, after: UUID | None, limit: int) -> Sequence[LedgerEntry]:
-        """One page of the statement, newest first, by keyset."""
         columns = LEDGER_ENTRIES.c
         query = select(LEDGER_ENTRIES).where(columns.user_id == user_id).order_by(columns.id.desc()).limit(limit)
         if after is not None:
             query = query.where(columns.id < after)
-        return [LedgerEntry(**row._mapping) for row in await self._connection.execute(query)]
+        return [LedgerEntry(**row._mapping) for row in await self.connection.execute(query)]
 
     async def expiring(self, now: datetime, *, limit: int) -> Sequence[Subscription]:
-        """Those with a grant to expire, the longest overdue first, and locked."""
+        """Return the subscriptions whose next expiry is due, earliest first, and lock their rows."""
         due = SUBSCRIPTIONS.c.next_expiry_at
         query = select(SUBSCRIPTIONS).where(due <= now).order_by(due).limit(limit).with_for_update(skip_locked=True)
-        return [Subscription(**row._mapping) for row in await self._connection.execute(query)]
+        return [Subscription(**row._mapping) for row in await self.connection.execute(query)]
 
     async def plan_expiry(self, user_id: str, at: datetime | None) -> None:
-        """Set when the user's next grant expires."""
-        mine = SUBSCRIPTIONS.c.user_id == user_id
-        await self._connection.execute(update(SUBSCRIPTIONS).where(mine).values(next_expiry_at=at))
+        of_user = SUBSCRIPTIONS.c.user_id == user_id
+        await self.connection.execute(update(SUBSCRIPTIONS).where(of_user).values(next_expiry_at=at))
 
     async def entries_of(self, generation_id: UUID) -> Sequence[LedgerEntry]:
-        """The entries of a generation, oldest first."""
         columns = LEDGER_ENTRIES.c
         query = select(LEDGER_ENTRIES).where(columns.generation_id == generation_id).order_by(columns.id)
-        return [LedgerEntry(**row._mapping) for row in await self._connection.execute(query)]
+        return [LedgerEntry(**row._mapping) for row in await self.connection.execute(query)]

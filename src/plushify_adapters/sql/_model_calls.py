@@ -1,4 +1,4 @@
-"""The record of paid calls, in SQL."""
+"""Model calls in SQL."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import RowMapping, bindparam, func, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 
-from plushify_adapters.sql.columns import UtcDay
-from plushify_adapters.sql.statements import Repository, insert_or_nothing
-from plushify_adapters.sql.tables import LEDGER_ENTRIES, MODEL_CALLS
+from plushify_adapters.sql._columns import UtcDay
+from plushify_adapters.sql._statements import Repository, insert_or_nothing
+from plushify_adapters.sql._tables import LEDGER_ENTRIES, MODEL_CALLS
 from plushify_core import ports
 from plushify_core.domain.model_call import ModelCall, ModelFacts
 from plushify_core.ports import CostLine
@@ -21,29 +21,24 @@ _REPLACE = update(MODEL_CALLS).where(_OF_GENERATION)
 
 
 class SqlModelCalls(Repository, ports.ModelCalls):
-    """One call per generation, and what all of them cost."""
+    """Records of paid calls."""
 
     async def add(self, call: ModelCall) -> bool:
-        """Add a call, unless its generation has one."""
-        return await insert_or_nothing(self._connection, MODEL_CALLS, _values(call), "generation_id")
+        return await insert_or_nothing(self.connection, MODEL_CALLS, _values(call), "generation_id")
 
     async def get(self, generation_id: UUID) -> ModelCall | None:
-        """The call of this generation."""
-        row = (await self._connection.execute(_GET, {"of": generation_id})).one_or_none()
-        return None if row is None else call_from(row._mapping)
+        row = (await self.connection.execute(_GET, {"of": generation_id})).one_or_none()
+        return None if row is None else to_model_call(row)
 
     async def replace(self, call: ModelCall) -> None:
-        """Put the call in place of the recorded one."""
-        await self._connection.execute(_REPLACE, _values(call) | {"of": call.generation_id})
+        await self.connection.execute(_REPLACE, _values(call) | {"of": call.generation_id})
 
     async def cost_since(self, since: datetime) -> int:
-        """The known cost since then, in nano-dollars."""
         cost = func.coalesce(func.sum(MODEL_CALLS.c.cost_nano_usd), 0)
         query = select(cost).where(MODEL_CALLS.c.started_at >= since)
-        return int((await self._connection.execute(query)).scalar_one())  # PostgreSQL sums to a decimal
+        return int((await self.connection.execute(query)).scalar_one())  # the sum is a decimal on PostgreSQL
 
     async def costs(self, since: datetime, until: datetime) -> Sequence[CostLine]:
-        """The calls of a time, added up by day, style, model and outcome."""
         columns = MODEL_CALLS.c
         entries = select(func.coalesce(func.sum(LEDGER_ENTRIES.c.amount), 0))
         calls = (
@@ -79,7 +74,7 @@ class SqlModelCalls(Repository, ports.ModelCalls):
                 cost_nano_usd=int(row.cost),
                 unpriced_calls=row.calls - row.priced,
             )
-            for row in await self._connection.execute(query)
+            for row in await self.connection.execute(query)
         ]
         return sorted(lines, key=lambda line: (line.day, line.style, line.model, line.outcome))
 
@@ -89,8 +84,8 @@ def _values(call: ModelCall) -> dict[str, Any]:
     return values | msgspec.structs.asdict(values.pop("facts"))
 
 
-def call_from(row: RowMapping) -> ModelCall:
-    """The call in a row of its table."""
-    values: dict[str, Any] = {**row}
+def to_model_call(row: Row[*tuple[Any, ...]]) -> ModelCall:
+    """Return the call of a row of `MODEL_CALLS`."""
+    values: dict[str, Any] = {**row._mapping}
     facts = ModelFacts(**{name: values.pop(name) for name in ModelFacts.__struct_fields__})
     return ModelCall(**values, facts=facts)

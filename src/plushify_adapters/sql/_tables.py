@@ -1,7 +1,8 @@
-"""The tables, one per entity, with a column per field of it.
+"""Tables: one per entity, with a column for each of its fields.
 
-There is an index for every query, and none that no query uses. A ledger entry and a model call outlive the
-generation they belong to, and users may be another service's: so neither is a foreign key.
+Every query has an index, and every index has a query. Ids of generations are not foreign keys, because ledger entries
+and model calls are kept when their generation is removed. Ids of users do not refer to `USERS`, because the
+users may be those of another service.
 """
 
 from sqlalchemy import (
@@ -20,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from plushify_adapters.sql.columns import USER_ID, JsonStruct, UtcDateTime, enum
+from plushify_adapters.sql._columns import USER_ID, JsonStruct, UtcDateTime, enum
 from plushify_core.domain.generation import Failure, Status, StoredImage
 from plushify_core.domain.ledger import EntryKind
 from plushify_core.domain.model_call import Billing, Outcome
@@ -37,8 +38,8 @@ METADATA = MetaData(
 
 
 def _partial_index(table: Table, name: str, *columns: str, where: str) -> None:
-    on = (table.c[column] for column in columns)
-    Index(f"ix_{table.name}_{name}", *on, sqlite_where=text(where), postgresql_where=text(where))
+    indexed = (table.c[column] for column in columns)
+    Index(f"ix_{table.name}_{name}", *indexed, sqlite_where=text(where), postgresql_where=text(where))
 
 
 GENERATIONS = Table(
@@ -70,7 +71,7 @@ GENERATIONS = Table(
 _partial_index(GENERATIONS, "gallery", "user_id", "id", where="deleted_at IS NULL")
 _partial_index(GENERATIONS, "untidy", "untidy_since", "id", where="untidy_since IS NOT NULL")
 _partial_index(GENERATIONS, "trash", "deleted_at", "id", where="deleted_at IS NOT NULL")
-# A generation has a lease while it is unfinished, and only then: these two stay as small as the work in flight.
+# Only unfinished generations have a lease, so these two indexes stay small.
 _partial_index(GENERATIONS, "leases", "lease_until", "id", where="lease_until IS NOT NULL")
 _partial_index(GENERATIONS, "unfinished", "user_id", where="lease_until IS NOT NULL")
 
@@ -82,7 +83,7 @@ SUBSCRIPTIONS = Table(
     Column("balance", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("next_expiry_at", UtcDateTime),
-    # The last line of defence: `SqlCredits.post` refuses before this does.
+    # A second guard: `SqlCredits.post` refuses such a posting first.
     CheckConstraint("balance >= 0", name="balance_not_negative"),
 )
 _partial_index(SUBSCRIPTIONS, "expiring", "next_expiry_at", where="next_expiry_at IS NOT NULL")
@@ -91,7 +92,7 @@ LEDGER_ENTRIES = Table(
     "ledger_entries",
     METADATA,
     Column("id", Uuid, primary_key=True),
-    # Checked at the end of the transaction, because an entry is written before the balance is looked at.
+    # Deferred to the commit, so that `SqlCredits.post` can refuse a user without a subscription itself.
     Column(
         "user_id",
         USER_ID,
@@ -131,7 +132,7 @@ SESSIONS = Table(
     Index(None, "expires_at"),
 )
 
-# The facts of a call are columns of their own: costs are summed by the database.
+# Each fact of a call has a column, so that the database can sum the costs.
 MODEL_CALLS = Table(
     "model_calls",
     METADATA,

@@ -1,4 +1,4 @@
-"""The port over fsspec: every call in a worker thread, and none left behind in one."""
+"""Blob store over fsspec. Its blocking calls run in worker threads, and no call outlives the method that made it."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
@@ -11,37 +11,37 @@ from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from plushify_adapters.blobs.bucket import Bucket
-from plushify_adapters.blobs.folder import Folder
-from plushify_adapters.blobs.objects import Objects
+from plushify_adapters.blobs._bucket import Bucket
+from plushify_adapters.blobs._folder import Folder
+from plushify_adapters.blobs._objects import Objects
 from plushify_core.ports import BlobStore, validate_key
 
 T = TypeVar("T")
 
 KEYS_PER_STEP = 1000
-"""What a listing reads in one go in a thread. The listing of one generation takes a single step."""
+"""Number of keys that a listing reads per call in a thread. The keys of one generation need one call."""
 
 DEFAULTS: dict[str, dict[str, Any]] = {
-    # The older signatures, which it takes for addresses otherwise, are refused by the newer regions of AWS.
+    # s3fs signs URLs with signature version 2 by default, which newer regions of AWS refuse.
     "s3": {"config_kwargs": {"signature_version": "s3v4"}},
 }
-"""Options by the scheme of the URL, where what fsspec does by itself does not serve."""
+"""Options by scheme of the URL, where the defaults of fsspec do not work."""
 
 
 class FsspecBlobStore(BlobStore):
-    """Keeps blobs under a URL. In a local folder, what `put` has returned from survives a power cut.
+    """Stores blobs under a URL. In a local folder, a blob survives a power cut once `put` has returned.
 
-    fsspec's synchronous API is used because its file systems tie their asynchronous one to one event loop.
+    It uses the synchronous API of fsspec, because the asynchronous one ties a file system to one event loop.
 
     Args:
-        url: a path, `file:///path`, `s3://bucket/prefix`, or any URL that fsspec knows and whose writes are atomic.
-        options: what fsspec's file system for this URL takes.
-        max_threads: how many blobs are read or written at once.
+        url: a path, `file:///path`, `s3://bucket/prefix`, or another URL of fsspec whose writes are atomic.
+        options: options of fsspec's file system for this URL.
+        max_threads: largest number of blocking calls at a time.
     """
 
     def __init__(self, url: str, *, options: Mapping[str, Any] | None = None, max_threads: int = 8) -> None:
         defaults = DEFAULTS.get(url.partition("://")[0], {})
-        # Another process may write too, so what a listing said a moment ago need not be true now.
+        # Other processes may write too, so a cached listing may be wrong.
         fs, path = url_to_fs(url, **{"use_listings_cache": False, **defaults, **(options or {})})
         self._objects = _objects(fs, path)
         self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="plushify-blobs")
@@ -71,7 +71,7 @@ class FsspecBlobStore(BlobStore):
                 for key in batch:
                     yield key
         finally:
-            if not ended:  # the folders it has open are closed in a thread, too
+            if not ended:  # closing the open folders blocks as well
                 await self._in_thread(listing.close)
 
     async def url(self, key: str, *, expires_s: int, download_name: str | None = None) -> str | None:
@@ -79,7 +79,7 @@ class FsspecBlobStore(BlobStore):
         return await self._in_thread(lambda: self._objects.sign(key, expires_s=expires_s, download_name=download_name))
 
     async def _steps(self, steps: Generator[T, None, None]) -> AsyncGenerator[T, None]:
-        """What `steps` yields, each step in a thread. It is closed there, too, and with it the file it has open."""
+        """Run each step of the generator in a thread, and close it there, which closes its open file."""
         try:
             while (item := await self._in_thread(lambda: next(steps, None))) is not None:
                 yield item
@@ -87,7 +87,7 @@ class FsspecBlobStore(BlobStore):
             await self._in_thread(steps.close)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        """The result of `work`. Cancelled or not, it ends only when `work` has, or will never begin."""
+        """Run `work` in a thread. Even if cancelled, end only when `work` has ended or can no longer start."""
         job = self._threads.submit(work)
         waiting = asyncio.wrap_future(job)
         cancelled = False
@@ -99,7 +99,7 @@ class FsspecBlobStore(BlobStore):
                 job.cancel()
         if cancelled:
             if not waiting.cancelled():
-                waiting.exception()  # or asyncio would report that nobody asked for it
+                waiting.exception()  # otherwise asyncio logs that the exception was never retrieved
             raise asyncio.CancelledError
         return waiting.result()
 

@@ -1,0 +1,81 @@
+"""SQL store.
+
+READ COMMITTED, the default of PostgreSQL, is enough isolation. One statement keeps each promise of the contract: an
+insert that does nothing if its unique key exists, or an update whose condition is the compare-and-set or the balance.
+Such a statement waits for the lock of the row, and then evaluates its condition on the row that the other transaction
+left.
+
+Transactions cannot deadlock, because all of them take their locks in one order:
+
+1. the idempotency key of a new generation, which only submissions lock
+2. generations: one of them, or a batch that skips locked rows and so waits for none (`abandoned`, `untidy`,
+   `expired_trash`)
+3. subscriptions: one of them, several in the order of their user ids (a sweep of `abandoned`, the audit), or a batch
+   that skips locked rows (`expiring`)
+4. a model call, whose generation is locked already or which is the last lock of the transaction
+
+There is one exception: a submission that adds a new subscription locks it (3) before the idempotency key (1). No other
+transaction can see that row yet. A second submission of the same user waits for it before it holds any lock.
+
+SQLite has a single write lock, which a transaction takes at its start.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Unpack
+
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from plushify_adapters.sql._audit import SqlAudit
+from plushify_adapters.sql._credits import SqlCredits
+from plushify_adapters.sql._generations import SqlGenerations
+from plushify_adapters.sql._model_calls import SqlModelCalls
+from plushify_adapters.sql.engine import EngineOptions, create_engine
+from plushify_core import ports
+
+
+class SqlStore(ports.Store):
+    """Store on SQLite or PostgreSQL. `migrate.Migrations` creates its tables. It connects at its first use.
+
+    Args:
+        url: URL of the database, as `engine.create_engine` describes it.
+        options: options of `engine.create_engine`.
+    """
+
+    def __init__(self, url: str | URL, **options: Unpack[EngineOptions]) -> None:
+        self.engine: AsyncEngine = create_engine(url, **options)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[ports.Transaction]:
+        # If the block is cancelled while a statement runs, the connection is closed, which rolls the transaction back.
+        async with self.engine.begin() as connection:
+            yield SqlTransaction(connection)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+@dataclass(frozen=True, eq=False)
+class SqlTransaction(ports.Transaction):
+    """Transaction that is open on `connection`."""
+
+    connection: AsyncConnection
+
+    @property
+    def generations(self) -> SqlGenerations:
+        return SqlGenerations(self.connection)
+
+    @property
+    def credits(self) -> SqlCredits:
+        return SqlCredits(self.connection)
+
+    @property
+    def model_calls(self) -> SqlModelCalls:
+        return SqlModelCalls(self.connection)
+
+    @property
+    def audit(self) -> SqlAudit:
+        return SqlAudit(self.connection)
