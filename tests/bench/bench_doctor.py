@@ -26,8 +26,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from plushify_adapters.conformance.store.entities import NOW, SECOND, entry, image, model_call, running, subscription
 from plushify_adapters.sql import SqlStore
+from plushify_adapters.sql._tables import GENERATIONS, LEDGER_ENTRIES, MODEL_CALLS, SUBSCRIPTIONS
 from plushify_adapters.sql.migrate import Migrations
-from plushify_adapters.sql.tables import GENERATIONS, LEDGER_ENTRIES, MODEL_CALLS, SUBSCRIPTIONS
 from plushify_core.domain.errors import Code, Reason
 from plushify_core.domain.generation import Failure, Generation
 from plushify_core.domain.ledger import EntryKind

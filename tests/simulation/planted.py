@@ -12,8 +12,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from plushify_adapters.memory.credits import MemoryCredits
-from plushify_adapters.memory.generations import MemoryGenerations
+from plushify_adapters.memory._credits import MemoryCredits
+from plushify_adapters.memory._generations import MemoryGenerations
 from plushify_core import (
     EntryKind,
     GalleryUseCase,
@@ -37,7 +37,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 def no_fence_check(patch: pytest.MonkeyPatch) -> None:
     """A replacement looks at the id alone: a late success overwrites the refund of a sweep."""
-    patch.setattr(MemoryGenerations, "_stands", lambda self, current: current.id in self._tables.generations)
+    patch.setattr(MemoryGenerations, "_is_current", lambda self, current: current.id in self.tables.generations)
 
 
 def refund_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def refund_without_unique_key(patch: pytest.MonkeyPatch) -> None:
     post = MemoryCredits.post
 
     async def posted(self: MemoryCredits, entry: Any) -> bool:
-        self._tables.entry_kinds.pop((entry.generation_id, entry.kind), None)
+        self.tables.entry_kinds.pop((entry.generation_id, entry.kind), None)
         return await post(self, entry)
 
     patch.setattr(OutcomeRecorder, "fail", spoilt)
@@ -156,7 +156,7 @@ def key_checked_before_the_transaction(patch: pytest.MonkeyPatch) -> None:
 
     async def added(self: MemoryGenerations, generation: Generation) -> bool:
         if generation.idempotency_key is not None:
-            self._tables.idempotency_keys.pop((generation.user_id, generation.idempotency_key), None)
+            self.tables.idempotency_keys.pop((generation.user_id, generation.idempotency_key), None)
         return await add(self, generation)
 
     patch.setattr(MemoryGenerations, "add", added)
