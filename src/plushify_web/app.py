@@ -43,10 +43,10 @@ def create_app(container: Container | None = None) -> Litestar:
     """Return the application.
 
     Args:
-        container: the objects to use. By default they are made as the environment says.
+        container: the objects to use. By default they are made from the environment.
 
     Raises:
-        SettingsError: a setting is wrong.
+        SettingsError: a setting is invalid.
     """
     container = container or Container()
     settings = container.settings()
@@ -115,12 +115,12 @@ def _dependencies(container: Container) -> dict[str, Provide]:
     singletons = {
         "accounts": container.accounts(),
         "catalog": plushify.catalog,
-        "checks": container.checks(),
         "cookie": container.cookie(),
         "credits": plushify.credits,
         "gallery": plushify.gallery,
         "generate": plushify.generate,
         "limits": plushify.limits,
+        "readiness_checks": container.readiness_checks(),
         "runner": plushify.runner,
         "settings": container.settings(),
     }
