@@ -1,4 +1,4 @@
-"""The documentation names all there is, and nothing that is not."""
+"""Completeness of the documentation: settings, routes and commands."""
 
 import re
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_every_setting_is_documented() -> None:
-    """docs/settings.md has a row for each setting, and none for another."""
+    """docs/settings.md has exactly one row for each setting."""
     documented = re.findall(r"^\| `(PLUSHIFY_\w+)` \|", (DOCS / "settings.md").read_text(), re.MULTILINE)
     assert sorted(documented) == sorted(SETTINGS)
 
 
-def test_the_documented_defaults_are_true() -> None:
-    """A default that is written as a value is the value."""
+def test_documented_defaults_are_correct() -> None:
+    """Each default in docs/settings.md that is given as a value equals the default in the code."""
     rows = re.findall(r"^\| `(PLUSHIFY_\w+)` \| `([^`]+)` \|", (DOCS / "settings.md").read_text(), re.MULTILINE)
     assert len(rows) > 10
     for name, documented in rows:
@@ -34,7 +34,7 @@ def test_the_documented_defaults_are_true() -> None:
 
 
 def test_every_route_is_documented() -> None:
-    """docs/http.md has a row for each method of each route, and none for another."""
+    """docs/http.md has exactly one row for each method of each route, except those described in its prose."""
     app = create_app(make_container(Settings()))
     served = {
         f"{method} {re.sub(r':[a-z]+}', '}', route.path)}"
@@ -48,7 +48,7 @@ def test_every_route_is_documented() -> None:
 
 
 def test_every_command_is_documented() -> None:
-    """docs/cli.md has a row for each command, with each of its options, and none for another."""
+    """docs/cli.md has exactly one row for each command, with exactly its options."""
     rows = re.findall(r"^\| `plushify ([^`]*)` \|", (DOCS / "cli.md").read_text(), re.MULTILINE)
     commands = dict(_commands(typer.main.get_command(command_line)))
     documented = {next(name for name in commands if row.startswith(name)): row.split() for row in rows}

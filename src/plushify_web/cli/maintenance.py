@@ -23,7 +23,7 @@ def migrate() -> None:
 
 
 def sweep(as_json: Json = False) -> None:
-    """Settle generations of dead processes, and purge deleted ones. Servers do this periodically."""
+    """Settle interrupted generations, purge deleted ones, and remove orphaned blobs. Servers do this periodically."""
     counts = run(_sweep_all)
     if as_json:
         print_json(counts)
@@ -38,7 +38,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """Compare balances, ledger, generations and pictures, and list inconsistencies. Exits with 1 if there are any."""
+    """Compare balances, ledger, generations and pictures, and list inconsistencies. Exits with 1 if any remain."""
     from plushify_web.cli.report import Report
 
     report = Report(as_json=as_json)

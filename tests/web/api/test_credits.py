@@ -1,4 +1,4 @@
-"""Balance and statement."""
+"""Credits resource: balance and ledger entries."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from tests.web.conftest import Client, make
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_statement_tells_every_movement(client: Client) -> None:
-    """Each entry says how much, why, and for which generation; the newest comes first, in pages."""
+async def test_lists_ledger_entries(client: Client) -> None:
+    """Each entry has its amount, reason and generation. Pages are newest first."""
     made = await make(client)
 
     first = (await client.get("/api/credits/entries", params={"limit": 1})).json()

@@ -1,4 +1,4 @@
-"""The bytes of the pictures."""
+"""Pictures resource."""
 
 import pytest
 
@@ -10,8 +10,8 @@ from tests.web.conftest import PHOTO, Client, make
 pytestmark = pytest.mark.anyio
 
 
-async def test_pictures_are_private_and_asked_for_again(client: Client) -> None:
-    """A picture comes with its media type and length, for this browser only, and unchanged it is not sent twice."""
+async def test_pictures_are_private_and_revalidated(client: Client) -> None:
+    """A picture has its media type and length, may be cached by its browser only, and is revalidated with its ETag."""
     made = await make(client)
     response = await client.get(made["originalUrl"])
 
@@ -26,8 +26,8 @@ async def test_pictures_are_private_and_asked_for_again(client: Client) -> None:
     assert (await client.get(made["generatedUrl"], headers=known)).status_code == 200
 
 
-async def test_a_download_has_a_name(client: Client) -> None:
-    """`?download=1` makes a file of it."""
+async def test_a_download_has_a_file_name(client: Client) -> None:
+    """`?download=1` returns the picture as an attachment with a file name."""
     made = await make(client)
     response = await client.get(made["generatedUrl"], params={"download": 1})
 
@@ -35,16 +35,18 @@ async def test_a_download_has_a_name(client: Client) -> None:
     assert disposition == f'attachment; filename="plushify-{made["id"][-12:]}-generated.img"'
 
 
-async def test_a_store_that_signs_addresses_serves_downloads(
+async def test_downloads_are_redirected_to_signed_urls(
     client: Client, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A download is redirected to where the blob store serves it; what the page shows comes from here."""
+    """If the blob store signs URLs, downloads are redirected to it. Pictures for the page are not."""
     made = await make(client)
 
-    async def signed(_: GalleryUseCase, image: StoredImage, *, expires_s: int, download_name: str | None = None) -> str:
+    async def signed_url(
+        _: GalleryUseCase, image: StoredImage, *, expires_s: int, download_name: str | None = None
+    ) -> str:
         return f"https://blobs.test/{image.key}?name={download_name}&expires={expires_s}"
 
-    monkeypatch.setattr(GalleryUseCase, "url", signed)
+    monkeypatch.setattr(GalleryUseCase, "url", signed_url)
     redirected = await client.get(made["generatedUrl"], params={"download": 1})
     assert redirected.status_code == 307
     assert redirected.headers["Location"].startswith(f"https://blobs.test/generations/{made['id']}/generated")
@@ -52,8 +54,8 @@ async def test_a_store_that_signs_addresses_serves_downloads(
     assert (await client.get(made["generatedUrl"])).status_code == 200
 
 
-async def test_a_lost_picture_is_not_there(client: Client, container: Container) -> None:
-    """A picture whose bytes are gone from the blob store answers 404, not a broken transfer."""
+async def test_a_picture_without_blob_is_not_found(client: Client, container: Container) -> None:
+    """If the blob of a picture is missing, the response is 404 instead of a broken transfer."""
     made = await make(client)
     blobs: MemoryBlobStore = container.blobs()
     blobs.blobs.clear()
@@ -61,7 +63,7 @@ async def test_a_lost_picture_is_not_there(client: Client, container: Container)
     assert (await client.get(made["generatedUrl"])).status_code == 404
 
 
-async def test_there_are_three_pictures(client: Client) -> None:
-    """Another name is no picture."""
+async def test_unknown_renditions_are_not_found(client: Client) -> None:
+    """A rendition other than original, generated and thumbnail returns 404."""
     made = await make(client)
     assert (await client.get(f"/api/generations/{made['id']}/negative")).status_code == 404
