@@ -19,7 +19,7 @@ from plushify_web.api.generations import FORM_MAX_PARTS, FORM_OVERHEAD_BYTES, Ge
 from plushify_web.api.health import HealthController
 from plushify_web.api.pictures import PicturesController
 from plushify_web.api.problems import EXCEPTION_HANDLERS
-from plushify_web.api.sessions import SessionsController
+from plushify_web.api.sessions import SessionsController, client_session
 from plushify_web.container import Container
 from plushify_web.identity.authentication import Authentication, current_user
 from plushify_web.logs import configure_logging
@@ -127,6 +127,7 @@ def _dependencies(container: Container) -> dict[str, Provide]:
     return {
         **{name: _provide(value) for name, value in singletons.items()},
         "capabilities": Provide(plushify.model.capabilities),
+        "session": Provide(client_session, sync_to_thread=False),
         "user": Provide(current_user, sync_to_thread=False),
     }
 

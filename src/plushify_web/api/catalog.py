@@ -13,7 +13,7 @@ MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
 
 
 class CatalogController(Controller):
-    """Catalog."""
+    """Catalog of styles and qualities."""
 
     path = "/catalog"
     tags = ("catalog",)

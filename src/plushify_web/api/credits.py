@@ -11,7 +11,7 @@ from plushify_web.identity.authentication import signed_in
 
 
 class CreditsController(Controller):
-    """Credits."""
+    """Credits of the signed-in user."""
 
     path = "/credits"
     tags = ("credits",)

@@ -37,6 +37,7 @@ FORM_OVERHEAD_BYTES = 64 * 1024
 """Size of the other fields and the part boundaries, which a request body may have in addition to the photo."""
 
 FORM_MAX_PARTS = 10
+"""Maximum number of parts of a form. A submission has three."""
 
 CATALOG_ID = "^[^\\x00]*$"
 """Text without NUL characters, which PostgreSQL cannot store or compare.
@@ -74,7 +75,7 @@ def too_large(request: Request[Any, Any, Any], _: HTTPException) -> Response[Pro
 
 
 class GenerationsController(Controller):
-    """Generations."""
+    """Generations of the signed-in user."""
 
     path = "/generations"
     tags = ("generations",)

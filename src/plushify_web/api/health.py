@@ -64,7 +64,7 @@ class ReadinessBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthController(Controller):
-    """Health."""
+    """Liveness and readiness."""
 
     path = "/health"
     tags = ("operations",)

@@ -25,7 +25,7 @@ _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 class PicturesController(Controller):
-    """Pictures."""
+    """Pictures of a generation."""
 
     path = "/generations/{generation_id:uuid}"
     tags = ("generations",)
@@ -71,7 +71,7 @@ class PicturesController(Controller):
         try:
             chunks = await _read_first_chunk(gallery.read(image))
         except BlobMissing:
-            log.error("generation %s: its %s is gone from the blob store", generation_id, rendition)
+            log.error("generation %s: its %s is missing in the blob store", generation_id, rendition)
             raise NotFound from None
         return Stream(chunks, media_type=image.media_type, headers={**headers, "Content-Length": str(image.size_bytes)})
 

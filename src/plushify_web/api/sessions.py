@@ -1,5 +1,6 @@
 """Accounts and session resources: sign up, sign in, sign out."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from litestar import Controller, Request, Response, delete, get, post
@@ -15,8 +16,53 @@ from plushify_web.identity.authentication import SessionCookie
 
 MAX_BODY_BYTES = 16 * 1024
 
-SessionRequest = Request[User | None, str | None, Any]
-"""Request with the signed-in user, if any, as `user` and the session token as `auth`."""
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClientSession:
+    """Session of the client that sent the request.
+
+    Args:
+        user: the signed-in user, if any.
+        token: the session token, if the client sent one.
+        accounts: opens and closes sessions.
+        cookie: cookie that carries the token.
+    """
+
+    user: User | None
+    token: str | None
+    accounts: Accounts
+    cookie: SessionCookie
+
+    def show(self) -> Response[SessionBody]:
+        """Return the response with the signed-in user."""
+        return self._response(self.user)
+
+    async def open(self, user: User) -> Response[SessionBody]:
+        """Close the current session, open a session of this user, and return the response that signs the client in."""
+        await self._close()
+        token = await self.accounts.open_session(user)
+        return self._response(user, self.cookie.issue(token))
+
+    async def close(self) -> Response[None]:
+        """Close the current session, and return the response that signs the client out."""
+        await self._close()
+        return Response(None, status_code=204, cookies=[self.cookie.expire()])
+
+    async def _close(self) -> None:
+        if self.token:
+            await self.accounts.close_session(self.token)
+
+    def _response(self, user: User | None, *cookies: Cookie) -> Response[SessionBody]:
+        return Response(SessionBody.of(user), cookies=cookies, headers={"Cache-Control": "no-store"})
+
+
+def client_session(
+    request: Request[User | None, str | None, Any],
+    accounts: NamedDependency[Accounts],
+    cookie: NamedDependency[SessionCookie],
+) -> ClientSession:
+    """Return the session of the client that sent this request."""
+    return ClientSession(user=request.user, token=request.auth, accounts=accounts, cookie=cookie)
 
 
 class SessionsController(Controller):
@@ -27,14 +73,10 @@ class SessionsController(Controller):
 
     @post("/accounts", operation_id="signUp", summary="Sign up", responses=problem_responses(400, 413, 422))
     async def sign_up(
-        self,
-        data: JSONBody[Credentials],
-        request: SessionRequest,
-        accounts: NamedDependency[Accounts],
-        cookie: NamedDependency[SessionCookie],
+        self, data: JSONBody[Credentials], accounts: NamedDependency[Accounts], session: NamedDependency[ClientSession]
     ) -> Response[SessionBody]:
         """Create an account with the free credits, and sign in to it."""
-        return await _sign_in(await accounts.sign_up(data.email, data.password), request, accounts, cookie)
+        return await session.open(await accounts.sign_up(data.email, data.password))
 
     @post(
         "/session",
@@ -44,42 +86,17 @@ class SessionsController(Controller):
         responses=problem_responses(400, 401, 413),
     )
     async def sign_in(
-        self,
-        data: JSONBody[Credentials],
-        request: SessionRequest,
-        accounts: NamedDependency[Accounts],
-        cookie: NamedDependency[SessionCookie],
+        self, data: JSONBody[Credentials], accounts: NamedDependency[Accounts], session: NamedDependency[ClientSession]
     ) -> Response[SessionBody]:
         """Sign in. The response sets the session cookie."""
-        return await _sign_in(await accounts.sign_in(data.email, data.password), request, accounts, cookie)
+        return await session.open(await accounts.sign_in(data.email, data.password))
 
     @get("/session", operation_id="getSession", summary="Return my session")
-    async def show(self, request: SessionRequest) -> Response[SessionBody]:
+    async def show(self, session: NamedDependency[ClientSession]) -> Response[SessionBody]:
         """Return the signed-in user, or null if no user is signed in."""
-        return _response(request.user)
+        return session.show()
 
     @delete("/session", operation_id="signOut", summary="Sign out", responses=problem_responses(401))
-    async def sign_out(
-        self,
-        request: SessionRequest,
-        accounts: NamedDependency[Accounts],
-        cookie: NamedDependency[SessionCookie],
-    ) -> Response[None]:
+    async def sign_out(self, session: NamedDependency[ClientSession]) -> Response[None]:
         """Close the session and remove its cookie. Without a session this only removes the cookie."""
-        if request.auth:
-            await accounts.close_session(request.auth)
-        return Response(None, status_code=204, cookies=[cookie.expire()])
-
-
-async def _sign_in(
-    user: User, request: SessionRequest, accounts: Accounts, cookie: SessionCookie
-) -> Response[SessionBody]:
-    """Open a session of the user, and close the previous session of this client."""
-    if request.auth:
-        await accounts.close_session(request.auth)
-    token = await accounts.open_session(user)
-    return _response(user, cookie.issue(token))
-
-
-def _response(user: User | None, *cookies: Cookie) -> Response[SessionBody]:
-    return Response(SessionBody.of(user), cookies=cookies, headers={"Cache-Control": "no-store"})
+        return await session.close()

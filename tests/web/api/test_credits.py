@@ -9,11 +9,11 @@ pytestmark = pytest.mark.anyio
 
 async def test_lists_ledger_entries(client: Client) -> None:
     """Each entry has its amount, reason and generation. Pages are newest first."""
-    made = await make(client)
+    generation = await make(client)
 
     first = (await client.get("/api/credits/entries", params={"limit": 1})).json()
     (entry,) = first["items"]
-    assert (entry["kind"], entry["amount"], entry["generationId"]) == ("consume", -1, made["id"])
+    assert (entry["kind"], entry["amount"], entry["generationId"]) == ("consume", -1, generation["id"])
     last = (await client.get("/api/credits/entries", params={"cursor": first["nextCursor"]})).json()
     assert [(entry["kind"], entry["amount"], entry["reason"]) for entry in last["items"]] == [
         ("grant", 3, "free credits")

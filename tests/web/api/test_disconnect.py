@@ -45,9 +45,9 @@ def test_a_generation_continues_after_a_disconnect(client: httpx.Client) -> None
         with pytest.raises(BlockingIOError):  # no part of a response has arrived
             browser.recv(1)
 
-    made = wait_for_status(client, {"succeeded", "failed"})
-    assert (made["id"], made["status"]) == (submitted["id"], "succeeded")
-    assert client.get(made["generatedUrl"]).status_code == 200
+    generation = wait_for_status(client, {"succeeded", "failed"})
+    assert (generation["id"], generation["status"]) == (submitted["id"], "succeeded")
+    assert client.get(generation["generatedUrl"]).status_code == 200
     assert client.get("/api/credits").json()["balance"] == 1
 
 

@@ -21,12 +21,12 @@ async def test_submit_returns_the_generation(client: Client) -> None:
     """A submission waits for the end, returns 201 with the generation, and is charged."""
     response = await submit(client)
 
-    made = response.json()
-    url = f"/api/generations/{made['id']}"
+    generation = response.json()
+    url = f"/api/generations/{generation['id']}"
     assert response.status_code == 201
     assert response.headers["Location"] == url
-    assert made == {
-        "id": made["id"],
+    assert generation == {
+        "id": generation["id"],
         "status": "succeeded",
         "style": "kawaii",
         "quality": "standard",
@@ -34,17 +34,17 @@ async def test_submit_returns_the_generation(client: Client) -> None:
         "originalUrl": f"{url}/original",
         "generatedUrl": f"{url}/generated",
         "thumbnailUrl": f"{url}/thumbnail",
-        "placeholder": made["placeholder"],
+        "placeholder": generation["placeholder"],
         "width": 512,
         "height": 384,
-        "createdAt": made["createdAt"],
-        "completedAt": made["completedAt"],
+        "createdAt": generation["createdAt"],
+        "completedAt": generation["completedAt"],
         "error": None,
     }
-    assert made["placeholder"].startswith("data:")
-    assert made["createdAt"].endswith("Z")
+    assert generation["placeholder"].startswith("data:")
+    assert generation["createdAt"].endswith("Z")
     assert await balance(client) == 2
-    assert (await client.get(url)).json() == made
+    assert (await client.get(url)).json() == generation
 
 
 async def test_prefer_respond_async(client: Client, model: MemoryImageModel) -> None:
@@ -198,14 +198,14 @@ async def test_idempotency_keys_are_per_user(client: Client, stranger: Client) -
 
 async def test_lists_generations_in_pages(client: Client) -> None:
     """Pages are newest first by default, and have the cursor of the next page and the total number of generations."""
-    made = [(await make(client))["id"] for _ in range(3)]
+    ids = [(await make(client))["id"] for _ in range(3)]
 
     first = (await client.get("/api/generations", params={"limit": 2})).json()
-    assert ([item["id"] for item in first["items"]], first["total"]) == ([made[2], made[1]], 3)
+    assert ([item["id"] for item in first["items"]], first["total"]) == ([ids[2], ids[1]], 3)
     last = (await client.get("/api/generations", params={"limit": 2, "cursor": first["nextCursor"]})).json()
-    assert ([item["id"] for item in last["items"]], last["nextCursor"]) == ([made[0]], None)
+    assert ([item["id"] for item in last["items"]], last["nextCursor"]) == ([ids[0]], None)
     oldest = (await client.get("/api/generations", params={"sort": "oldest"})).json()
-    assert [item["id"] for item in oldest["items"]] == made
+    assert [item["id"] for item in oldest["items"]] == ids
     none = (await client.get("/api/generations", params={"style": "chibi"})).json()
     assert none == {"items": [], "nextCursor": None, "total": 0}
 
@@ -235,18 +235,18 @@ async def test_refuses_a_filter_with_nul_characters(client: Client) -> None:
 
 async def test_delete_and_restore(client: Client) -> None:
     """A deleted generation disappears from the gallery and from every URL at once. A restored one is unchanged."""
-    made = await make(client)
-    url = f"/api/generations/{made['id']}"
+    generation = await make(client)
+    url = f"/api/generations/{generation['id']}"
 
     assert (await client.delete(url)).status_code == 204
-    for gone in (url, made["originalUrl"], made["generatedUrl"], made["thumbnailUrl"]):
-        assert (await client.get(gone)).status_code == 404
+    for deleted in (url, generation["originalUrl"], generation["generatedUrl"], generation["thumbnailUrl"]):
+        assert (await client.get(deleted)).status_code == 404
     assert (await client.delete(url)).status_code == 404
     assert (await client.get("/api/generations")).json()["total"] == 0
 
     restored = await client.post(f"{url}/restore")
-    assert (restored.status_code, restored.json()) == (200, made)
-    assert (await client.get(url)).json() == made
+    assert (restored.status_code, restored.json()) == (200, generation)
+    assert (await client.get(url)).json() == generation
 
 
 class TestAfterTheUndoWindow:
@@ -257,8 +257,8 @@ class TestAfterTheUndoWindow:
 
     async def test_a_deleted_generation_cannot_be_restored(self, client: Client, container: Container) -> None:
         """Restoring is refused. The next sweep purges row and blobs, and after that the generation does not exist."""
-        made = await make(client)
-        url = f"/api/generations/{made['id']}"
+        generation = await make(client)
+        url = f"/api/generations/{generation['id']}"
         await client.delete(url)
         late = await client.post(f"{url}/restore")
         assert (late.status_code, late.json()["reason"]) == (422, "undo_window_over")
@@ -280,21 +280,21 @@ async def test_an_unfinished_generation_cannot_be_deleted(client: Client, model:
 
 async def test_generations_of_other_users_do_not_exist(client: Client, stranger: Client, connect: Connect) -> None:
     """Another user gets 404 at every URL of a generation, with every method, and finds it in no list."""
-    made = await make(client)
-    url = f"/api/generations/{made['id']}"
+    generation = await make(client)
+    url = f"/api/generations/{generation['id']}"
     for method, address in (
         ("GET", url),
         ("DELETE", url),
         ("POST", f"{url}/restore"),
-        ("GET", made["originalUrl"]),
-        ("GET", made["generatedUrl"]),
-        ("GET", made["thumbnailUrl"]),
+        ("GET", generation["originalUrl"]),
+        ("GET", generation["generatedUrl"]),
+        ("GET", generation["thumbnailUrl"]),
     ):
         response = await stranger.request(method, address)
         assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND"), (method, address)
     assert (await stranger.get("/api/generations")).json()["items"] == []
     assert (await stranger.get("/api/credits/entries")).json()["items"][0]["kind"] == "grant"
-    assert (await client.get(url)).json() == made
+    assert (await client.get(url)).json() == generation
 
 
 async def test_every_private_route_needs_a_session(visitor: Client) -> None:

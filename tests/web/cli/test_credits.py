@@ -57,7 +57,9 @@ def test_grant_and_show_as_json(customer: Shell) -> None:
         ((EMAIL, 1, "--reason", "x", "--loudly"), 2, "--loudly"),
     ],
 )
-def test_adjust_refuses(customer: Shell, arguments: tuple[object, ...], exit_code: int, message: str) -> None:
+def test_adjust_refuses_invalid_input(
+    customer: Shell, arguments: tuple[object, ...], exit_code: int, message: str
+) -> None:
     """`adjust` refuses a negative balance, a missing reason, zero credits and unknown options, and changes nothing."""
     found, out, err = customer("credits", "adjust", *arguments)
     assert (found, out) == (exit_code, "")
@@ -98,7 +100,6 @@ def test_show_lists_ledger_entries(customer: Shell, monkeypatch: pytest.MonkeyPa
 
 def test_the_singular_of_credits(customer: Shell) -> None:
     """One credit is printed in the singular."""
-    assert (
-        customer("credits", "grant", "You@localhost", 1, "--reason", "x")[1] == f"{EMAIL} got 1 credit and has 3 now.\n"
-    )
+    granted = customer("credits", "grant", "You@localhost", 1, "--reason", "x")[1]
+    assert granted == f"{EMAIL} got 1 credit and has 3 now.\n"
     assert customer("credits", "show", EMAIL)[1].splitlines()[0] == f"{EMAIL} has 3 credits."

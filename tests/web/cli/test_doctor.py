@@ -17,7 +17,7 @@ LONG_AGO = "2026-01-01 00:00:00.000000"
 HEALTHY = {"healthy": True, "errors": 0, "warnings": 0, "disagreeing": 0, "mended": 0}
 EMAIL = "you@localhost"
 
-Statement = Callable[..., None]
+Damage = Callable[..., None]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def generation_id(plushify: Shell, photo: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def damage(tmp_path: Path) -> Statement:
+def damage(tmp_path: Path) -> Damage:
     """Return a function that changes the database directly with SQL."""
 
     def execute(statement: str, *parameters: object) -> None:
@@ -60,7 +60,7 @@ def test_a_healthy_installation(plushify: Shell, generation_id: str) -> None:
     assert run_doctor(plushify) == (0, [summary()])
 
 
-def test_repairs_findings(plushify: Shell, generation_id: str, damage: Statement, tmp_path: Path) -> None:
+def test_repairs_findings(plushify: Shell, generation_id: str, damage: Damage, tmp_path: Path) -> None:
     """Without `--repair`, findings are listed and nothing changes. With it they are repaired, and do not recur."""
     damage("UPDATE subscriptions SET balance = 100")
     stray = tmp_path / "data" / "blobs" / "generations" / "01a2055c-6679-7778-8435-66eb79f2a25b" / "original"
@@ -103,7 +103,7 @@ def test_a_missing_blob_cannot_be_repaired(plushify: Shell, generation_id: str, 
     assert plushify("doctor", "--repair")[1].splitlines()[-1] == "1 disagrees: a person has to decide."
 
 
-def test_an_expired_lease_is_refunded(plushify: Shell, generation_id: str, damage: Statement) -> None:
+def test_an_expired_lease_is_refunded(plushify: Shell, generation_id: str, damage: Damage) -> None:
     """A generation of a dead process is listed. `--repair` sweeps first, which refunds it and settles the finding."""
     damage(
         "UPDATE generations SET status = 'running', lease_until = ?, deadline_at = ?, completed_at = NULL,"

@@ -1,7 +1,9 @@
 """Command line as a whole: version, help and error messages."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -75,7 +77,9 @@ def test_refuses_a_setting_that_its_adapter_refuses(
     assert "Traceback" not in stderr
 
 
-def test_a_database_error_is_a_sentence(plushify: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message of an error of the database comes from its driver, and the exit code is 1."""
-    monkeypatch.setenv("PLUSHIFY_DATABASE_URL", f"sqlite:///{tmp_path}/missing/plushify.db")
-    assert plushify("migrate") == (1, "", "plushify: The database: unable to open database file.\n")
+def test_a_database_error_is_a_sentence(plushify: Shell, tmp_path: Path) -> None:
+    """An error of the database is a sentence with the message of its driver, and the exit code is 1."""
+    (tmp_path / "data").mkdir()
+    with closing(sqlite3.connect(tmp_path / "data" / "plushify.db")) as connection:
+        connection.execute("CREATE TABLE generations (id TEXT)")
+    assert plushify("migrate") == (1, "", "plushify: The database: table generations already exists.\n")

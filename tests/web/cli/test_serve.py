@@ -55,11 +55,11 @@ def test_serves_across_a_restart(tmp_path: Path, browser: httpx.Client) -> None:
         wait_for(browser)
         assert browser.post("/api/accounts", json=ADA).status_code == 201
         form = {"style": "chibi", "quality": "standard"}
-        made = browser.post("/api/generations", data=form, files={"image": ("photo.jpg", jpeg())})
-        assert (made.status_code, made.json()["status"]) == (201, "succeeded")
-        picture = browser.get(made.json()["generatedUrl"])
-        shown = pyvips.Image.new_from_buffer(picture.content, "")
-        assert (shown.width, shown.height) == (made.json()["width"], made.json()["height"])
+        response = browser.post("/api/generations", data=form, files={"image": ("photo.jpg", jpeg())})
+        generation = response.json()
+        assert (response.status_code, generation["status"]) == (201, "succeeded")
+        picture = pyvips.Image.new_from_buffer(browser.get(generation["generatedUrl"]).content, "")
+        assert (picture.width, picture.height) == (generation["width"], generation["height"])
         printed, logged = stop(server)
     assert f"Plushify is at http://127.0.0.1:{port}" in logged
     assert "Felt preview (built in) draws." in logged
@@ -70,7 +70,7 @@ def test_serves_across_a_restart(tmp_path: Path, browser: httpx.Client) -> None:
     with serving(tmp_path / "data", port) as server:
         wait_for(browser)
         assert browser.get("/api/session").json()["user"]["email"] == ADA["email"]
-        assert browser.get("/api/generations").json()["items"] == [made.json()]
+        assert browser.get("/api/generations").json()["items"] == [generation]
         stop(server)
 
 
