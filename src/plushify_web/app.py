@@ -19,7 +19,7 @@ from plushify_web.api.generations import FORM_MAX_PARTS, FORM_OVERHEAD_BYTES, Ge
 from plushify_web.api.health import HealthController
 from plushify_web.api.pictures import PicturesController
 from plushify_web.api.problems import EXCEPTION_HANDLERS
-from plushify_web.api.sessions import SessionsController
+from plushify_web.api.sessions import SessionsController, client_session
 from plushify_web.container import Container
 from plushify_web.identity.authentication import Authentication, current_user
 from plushify_web.logs import configure_logging
@@ -43,10 +43,10 @@ def create_app(container: Container | None = None) -> Litestar:
     """Return the application.
 
     Args:
-        container: the objects to use. By default they are made as the environment says.
+        container: the objects to use. By default they are made from the environment.
 
     Raises:
-        SettingsError: a setting is wrong.
+        SettingsError: a setting is invalid.
     """
     container = container or Container()
     settings = container.settings()
@@ -115,18 +115,19 @@ def _dependencies(container: Container) -> dict[str, Provide]:
     singletons = {
         "accounts": container.accounts(),
         "catalog": plushify.catalog,
-        "checks": container.checks(),
         "cookie": container.cookie(),
         "credits": plushify.credits,
         "gallery": plushify.gallery,
         "generate": plushify.generate,
         "limits": plushify.limits,
+        "readiness_checks": container.readiness_checks(),
         "runner": plushify.runner,
         "settings": container.settings(),
     }
     return {
         **{name: _provide(value) for name, value in singletons.items()},
         "capabilities": Provide(plushify.model.capabilities),
+        "session": Provide(client_session, sync_to_thread=False),
         "user": Provide(current_user, sync_to_thread=False),
     }
 

@@ -1,4 +1,4 @@
-"""Composition root: the only module that knows dependency-injector, and the only one that knows the adapters.
+"""Composition root: the only module that imports dependency-injector, and the only one that knows the adapters.
 
 An adapter is imported when it is first needed, so an installation needs only the extras of the adapters that it uses.
 """
@@ -14,7 +14,7 @@ from dependency_injector import containers, providers
 from plushify_adapters.memory import MemoryEvents
 from plushify_core import Plushify, utc_now
 from plushify_core.ports import AccountStore, BlobStore, ImageCodec, ImageModel
-from plushify_web.api.health import HealthChecks
+from plushify_web.api.health import ReadinessChecks
 from plushify_web.identity.accounts import Accounts
 from plushify_web.identity.authentication import SessionCookie
 from plushify_web.preflight import Preflight
@@ -101,20 +101,27 @@ def _model(settings: Settings, closing: "AsyncExitStack[None]") -> ImageModel:
     return model
 
 
-def _checks(migrations: "Migrations", blobs: BlobStore) -> HealthChecks:
-    async def database() -> None:
+def _readiness_checks(migrations: "Migrations", blobs: BlobStore) -> ReadinessChecks:
+    async def check_database() -> None:
         if not await migrations.is_current():
             raise RuntimeError("the database has another schema than this version: run `plushify migrate`")
 
-    async def blob_store() -> None:
+    async def check_blob_store() -> None:
         async for _ in blobs.keys("health/"):
             break
 
-    return HealthChecks({"database": database, "blob store": blob_store})
+    return ReadinessChecks(checks={"database": check_database, "blob store": check_blob_store})
+
+
+def database_error_message(error: Exception) -> str | None:
+    """Return the message of the database driver; None if this is not an error of the database."""
+    from sqlalchemy.exc import DBAPIError
+
+    return str(error.orig) if isinstance(error, DBAPIError) else None
 
 
 class Container(containers.DeclarativeContainer):
-    """Objects of one application, one of each. Open connections are closed by leaving `closing`."""
+    """Providers of the objects of one application. Leaving the context `closing` closes the open connections."""
 
     settings = providers.Singleton(load_settings, os.environ)
     closing: providers.Singleton["AsyncExitStack[None]"] = providers.Singleton(AsyncExitStack)
@@ -153,5 +160,5 @@ class Container(containers.DeclarativeContainer):
     cookie = providers.Singleton(
         SessionCookie, lifetime=settings.provided.session_lifetime, secure=settings.provided.secure
     )
-    checks = providers.Singleton(_checks, migrations, blobs)
+    readiness_checks = providers.Singleton(_readiness_checks, migrations, blobs)
     preflight = providers.Singleton(Preflight, model=model, blobs=blobs, new_id=plushify.provided.new_id)

@@ -1,4 +1,4 @@
-"""Logging: the standard library's, formatted by structlog for people or for programs."""
+"""Logging of the standard library, formatted by structlog for people or for programs."""
 
 import logging.config
 import sys
@@ -9,7 +9,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 
 
 def logging_config(kind: Literal["console", "json"]) -> dict[str, Any]:
-    """What `logging.config.dictConfig` takes. Everything goes to stderr: stdout is for results."""
+    """Return the argument of `logging.config.dictConfig`. The log goes to stderr, because stdout is for results."""
     handler = {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "plushify"}
     return {
         "version": 1,
@@ -28,12 +28,12 @@ def logging_config(kind: Literal["console", "json"]) -> dict[str, Any]:
 
 
 def configure_logging(kind: Literal["console", "json"]) -> None:
-    """Log to stderr, for people or as one JSON object per line."""
+    """Log to stderr, as text for people or as one JSON object per line."""
     logging.config.dictConfig(logging_config(kind))
 
 
 def formatter(kind: Literal["console", "json"]) -> logging.Formatter:
-    """The formatter of this kind; the configuration names it."""
+    """Return the formatter of this kind. `logging_config` refers to it by name."""
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -41,7 +41,7 @@ def formatter(kind: Literal["console", "json"]) -> logging.Formatter:
     ]
     if kind == "json":
         last: list[structlog.typing.Processor] = [
-            # Without the local variables of the frames: they hold passwords and keys.
+            # Local variables are left out, because they may contain passwords and keys.
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(),
         ]

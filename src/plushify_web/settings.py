@@ -1,6 +1,7 @@
 """Settings of an installation, read from the environment.
 
-The name of a variable is `PLUSHIFY_` and the upper-case name of a field of `Settings`. docs/settings.md explains each.
+The name of a variable is `PLUSHIFY_` followed by the upper-case name of a field of `Settings`. docs/settings.md
+explains each one.
 """
 
 import difflib
@@ -24,11 +25,24 @@ class SettingsError(Exception):
 
 
 _PRINTABLE = "^[!-~]+$"
+"""Visible ASCII characters."""
 
-Seconds = Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)]
-Count = Annotated[int, Meta(description="a whole number, 1 or more", ge=1)]
+# Types of the settings. Each description completes the sentence "PLUSHIFY_… takes".
+Folder = Annotated[Path, Meta(description="a folder")]
+TomlFile = Annotated[Path, Meta(description="a TOML file")]
+JsonObject = Annotated[dict[str, Any], Meta(description="a JSON object")]
 Flag = Annotated[bool, Meta(description="true or false")]
-ModelName = Annotated[str, Meta(description="the name of an image model at OpenRouter", pattern=_PRINTABLE)]
+Count = Annotated[int, Meta(description="a whole number, 1 or more", ge=1)]
+Credits = Annotated[int, Meta(description="a whole number, 0 to 1000000", ge=0, le=1_000_000)]
+UsDollars = Annotated[float, Meta(description="US dollars, such as 25 or 2.50, up to 1000000", ge=0.01, le=1_000_000)]
+Bytes = Annotated[int, Meta(description="a whole number of bytes, 1 or more", ge=1)]
+Area = Annotated[int, Meta(description="a whole number of pixels, 4 or more", ge=4)]
+Side = Annotated[int, Meta(description="a whole number of pixels, 64 to 16384", ge=64, le=16_384)]
+Seconds = Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)]
+SecondsOrZero = Annotated[float, Meta(description="seconds, 0 to 3600", ge=0, le=3600)]
+UpToOneDay = Annotated[float, Meta(description="seconds, 0 to 86400", ge=0, le=86_400)]
+SessionDays = Annotated[int, Meta(description="a whole number of days, 1 to 400", ge=1, le=400)]
+ExpiryDays = Annotated[int, Meta(description="a whole number of days, 1 to 36500", ge=1, le=36_500)]
 DatabaseUrl = Annotated[
     str,
     Meta(
@@ -43,57 +57,55 @@ PublicUrl = Annotated[
     str,
     Meta(description="the address of the page, such as https://plushify.example", pattern=r"^https?://[^\s/?#]+/?$"),
 ]
-UsDollars = Annotated[float, Meta(description="US dollars, such as 25 or 2.50, up to 1000000", ge=0.01, le=1_000_000)]
+ApiUrl = Annotated[str, Meta(description="an http(s) URL", pattern=r"^https?://[!-.0-~][!-~]*$")]
+LinkUrl = Annotated[str, Meta(description="an http(s) URL", pattern=r"^https?://[^\s/]")]
+ApiKey = Annotated[str, Meta(description="a key of OpenRouter", pattern=_PRINTABLE)]
+ModelName = Annotated[str, Meta(description="the name of an image model at OpenRouter", pattern=_PRINTABLE)]
+ModelNames = Annotated[
+    tuple[ModelName, ...], Meta(description="names of image models at OpenRouter, with commas in between")
+]
+ModelKind = Annotated[Literal["openrouter", "felt"], Meta(description="openrouter or felt")]
+OpenRouterApi = Annotated[Literal["chat", "images"], Meta(description="chat or images")]
+DataCollection = Annotated[Literal["deny", "allow"], Meta(description="deny or allow")]
+LogFormat = Annotated[Literal["console", "json"], Meta(description="console or json")]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings with their defaults. Each description completes the sentence "PLUSHIFY_… takes"."""
+    """Settings with their defaults."""
 
-    data_dir: Annotated[Path, Meta(description="a folder")] = Path("plushify-data")
+    data_dir: Folder = Path("plushify-data")
     database_url: DatabaseUrl | None = None
     storage_url: StorageUrl | None = None
-    storage_options: Annotated[dict[str, Any], Meta(description="a JSON object")] = {}
-    model: Annotated[Literal["openrouter", "felt"], Meta(description="openrouter or felt")] | None = None
+    storage_options: JsonObject = {}
+    model: ModelKind | None = None
     image_model: ModelName = "google/gemini-2.5-flash-image"
-    image_model_largest_side_px: (
-        Annotated[int, Meta(description="a whole number of pixels, 64 to 16384", ge=64, le=16_384)] | None
-    ) = None
-    openrouter_api_key: Annotated[str, Meta(description="a key of OpenRouter", pattern=_PRINTABLE)] | None = None
-    openrouter_base_url: Annotated[str, Meta(description="an http(s) URL", pattern=r"^https?://[!-.0-~][!-~]*$")] = (
-        "https://openrouter.ai/api/v1"
-    )
-    openrouter_api: Annotated[Literal["chat", "images"], Meta(description="chat or images")] = "chat"
-    openrouter_fallback_models: Annotated[
-        tuple[ModelName, ...], Meta(description="names of image models at OpenRouter, with commas in between")
-    ] = ()
-    openrouter_data_collection: Annotated[Literal["deny", "allow"], Meta(description="deny or allow")] = "deny"
+    image_model_largest_side_px: Side | None = None
+    openrouter_api_key: ApiKey | None = None
+    openrouter_base_url: ApiUrl = "https://openrouter.ai/api/v1"
+    openrouter_api: OpenRouterApi = "chat"
+    openrouter_fallback_models: ModelNames = ()
+    openrouter_data_collection: DataCollection = "deny"
     openrouter_zdr: Flag = False
     generation_timeout_s: Seconds = _LIMITS.timeout_s
     pending_lease_s: Seconds = _LIMITS.pending_lease_s
     lease_margin_s: Seconds = _LIMITS.lease_margin_s
     late_write_s: Seconds = _LIMITS.late_write_s
-    free_credits: Annotated[int, Meta(description="a whole number, 0 to 1000000", ge=0, le=1_000_000)] = (
-        _LIMITS.free_credits
-    )
-    credits_expire_days: (
-        Annotated[int, Meta(description="a whole number of days, 1 to 36500", ge=1, le=36_500)] | None
-    ) = None
+    free_credits: Credits = _LIMITS.free_credits
+    credits_expire_days: ExpiryDays | None = None
     daily_spend_limit_usd: UsDollars | None = None
-    max_upload_bytes: Annotated[int, Meta(description="a whole number of bytes, 1 or more", ge=1)] = (
-        _LIMITS.max_upload_bytes
-    )
-    max_pixels: Annotated[int, Meta(description="a whole number of pixels, 4 or more", ge=4)] = _LIMITS.max_pixels
+    max_upload_bytes: Bytes = _LIMITS.max_upload_bytes
+    max_pixels: Area = _LIMITS.max_pixels
     max_in_flight_per_user: Count = _LIMITS.max_in_flight_per_user
     max_in_flight: Count = _LIMITS.max_in_flight
     max_running: Count = _LIMITS.max_running
-    undo_delete_s: Annotated[float, Meta(description="seconds, 0 to 86400", ge=0, le=86_400)] = _LIMITS.undo_delete_s
+    undo_delete_s: UpToOneDay = _LIMITS.undo_delete_s
     sweep_interval_s: Seconds = _LIMITS.sweep_interval_s
-    drain_s: Annotated[float, Meta(description="seconds, 0 to 3600", ge=0, le=3600)] = _LIMITS.drain_s
-    session_days: Annotated[int, Meta(description="a whole number of days, 1 to 400", ge=1, le=400)] = 30
+    drain_s: SecondsOrZero = _LIMITS.drain_s
+    session_days: SessionDays = 30
     public_url: PublicUrl | None = None
-    buy_credits_url: Annotated[str, Meta(description="an http(s) URL", pattern=r"^https?://[^\s/]")] | None = None
-    catalog: Annotated[Path, Meta(description="a TOML file")] | None = None
-    log: Annotated[Literal["console", "json"], Meta(description="console or json")] = "console"
+    buy_credits_url: LinkUrl | None = None
+    catalog: TomlFile | None = None
+    log: LogFormat = "console"
 
     def __repr__(self) -> str:
         return "Settings(…)"  # some values are secrets
@@ -151,13 +163,14 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
 """Parsers of the variables whose text is structured."""
 
 _CHAT_ONLY = ("openrouter_fallback_models", "openrouter_data_collection", "openrouter_zdr")
+"""Settings that the image protocol of OpenRouter cannot apply."""
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """Return the settings of this environment. An empty variable counts as unset.
 
     Raises:
-        SettingsError: a `PLUSHIFY_` variable is unknown or has a bad value.
+        SettingsError: a `PLUSHIFY_` variable is unknown or has an invalid value.
     """
     values: dict[str, Any] = {}
     for name, text in environ.items():
@@ -172,7 +185,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     if settings.model_kind == "openrouter" and settings.openrouter_api_key is None:
         raise SettingsError("PLUSHIFY_MODEL is openrouter, which takes a key in PLUSHIFY_OPENROUTER_API_KEY.")
     for name in _CHAT_ONLY:
-        # Two of them protect privacy, so they must not be ignored silently.
+        # Two of them protect the privacy of users, so they must not be ignored silently.
         if settings.openrouter_api == "images" and values.get(name):
             raise SettingsError(f"{PREFIX}{name.upper()} takes effect only where PLUSHIFY_OPENROUTER_API is chat.")
     return settings
@@ -196,13 +209,19 @@ def _convert(name: str, text: str) -> Any:
     kind = SETTINGS[name].type
     parse = _PARSERS.get(SETTINGS[name].name, str)
     try:
-        return msgspec.convert(parse(text), kind, strict=False, dec_hook=lambda wanted, raw: wanted(raw))
+        return msgspec.convert(parse(text), kind, strict=False, dec_hook=_construct)
     except msgspec.MsgspecError:
         # The message does not contain the value, which may be a secret.
-        raise SettingsError(f"{name} takes {_takes(kind)}.") from None
+        raise SettingsError(f"{name} takes {_description(kind)}.") from None
 
 
-def _takes(kind: Any) -> str:
+def _construct(kind: type[Any], raw: Any) -> Any:
+    """Return a value of a type that msgspec does not know, such as `Path`."""
+    return kind(raw)
+
+
+def _description(kind: Any) -> str:
+    """Return the description of `Annotated[…]` or of `Annotated[…] | None`."""
     annotated = next(part for part in (kind, *get_args(kind)) if get_origin(part) is Annotated)
     description: str = annotated.__metadata__[0].description
     return description

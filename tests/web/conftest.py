@@ -1,4 +1,4 @@
-"""The application on the in-memory adapters, and clients of it."""
+"""Application on the in-memory adapters, and its clients."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-import pyvips
 from argon2 import PasswordHasher
 from dependency_injector import providers
 from httpx import Response
@@ -24,16 +23,19 @@ from plushify_web.app import create_app
 from plushify_web.container import Container
 from plushify_web.settings import Settings
 from tests.web.cli.shell import Shell
+from tests.web.photos import jpeg
 
 PHOTO = b"P6\n4 3\n255\n" + bytes(range(36))
 PASSWORD = "correct horse battery"
+ADA = {"email": "ada@plushify.test", "password": PASSWORD}
+"""Account of the fixture `client`."""
 
 Client = httpx.AsyncClient
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 class NothingToMigrate:
-    """Migrations of a store that has no schema."""
+    """Migrations of a store without a schema."""
 
     async def is_current(self) -> bool:
         """Return True."""
@@ -41,7 +43,7 @@ class NothingToMigrate:
 
 
 def make_container(settings: Settings) -> Container:
-    """A container whose adapters are in memory, and whose password hashes cost nothing."""
+    """Return a container with in-memory adapters and fast password hashes."""
     container = Container()
     container.settings.override(providers.Object(settings))
     container.store.override(providers.Singleton(MemoryStore))
@@ -55,33 +57,36 @@ def make_container(settings: Settings) -> Container:
 
 
 def browser(app: Litestar, base_url: str = "http://plushify.test") -> Client:
-    """A client that sends what a browser does for our own page."""
+    """Return a client that sends the headers of a browser that shows our page."""
     transport = httpx.ASGITransport(app)
     return httpx.AsyncClient(transport=transport, base_url=base_url, headers={"Sec-Fetch-Site": "same-origin"})
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """A data folder of this test's own; a shutdown that waits for nothing."""
+    """Return settings with a temporary data folder, and without waiting at shutdown."""
     return Settings(data_dir=tmp_path / "data", drain_s=0)
 
 
 @pytest.fixture
 def container(settings: Settings) -> Container:
-    """What the application is wired by."""
+    """Return the container of the application."""
     return make_container(settings)
 
 
 @pytest.fixture
 def model(container: Container) -> MemoryImageModel:
-    """The model that draws."""
+    """Return the image model of the application."""
     model: MemoryImageModel = container.model()
     return model
 
 
 @pytest.fixture
 async def connect(container: Container) -> AsyncIterator[Connect]:
-    """Connects browsers to the one running application."""
+    """Start the application, and yield a function that connects a new browser to it.
+
+    Given an email address, the browser signs up with it.
+    """
     app = create_app(container)
     async with app.lifespan():
 
@@ -97,42 +102,42 @@ async def connect(container: Container) -> AsyncIterator[Connect]:
 
 @pytest.fixture
 async def visitor(connect: Connect) -> AsyncIterator[Client]:
-    """A browser in which nobody is signed in."""
+    """Connect a browser without signing in."""
     async with connect() as client:
         yield client
 
 
 @pytest.fixture
 async def client(connect: Connect) -> AsyncIterator[Client]:
-    """A browser in which somebody is signed in."""
-    async with connect("ada@plushify.test") as client:
+    """Connect a browser, signed in as Ada."""
+    async with connect(ADA["email"]) as client:
         yield client
 
 
 @pytest.fixture
 async def stranger(connect: Connect) -> AsyncIterator[Client]:
-    """Somebody else's browser."""
+    """Connect a browser, signed in as another user."""
     async with connect("eve@plushify.test") as client:
         yield client
 
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    """A photo of 96 × 64 px."""
+    """Write a photo of 96 × 64 px, and return its path."""
     file = tmp_path / "photo.jpg"
-    pyvips.Image.gaussnoise(96, 64, mean=128, sigma=30).cast("uchar").jpegsave(str(file))
+    file.write_bytes(jpeg())
     return file
 
 
 @pytest.fixture
 def plushify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """The command line on a data folder of this test's own."""
+    """Return the command line with a temporary data folder."""
     monkeypatch.setenv("PLUSHIFY_DATA_DIR", str(tmp_path / "data"))
     return Shell(capsys)
 
 
 async def sign_up(client: Client, email: str) -> None:
-    """Makes an account, and signs this browser in to it."""
+    """Create an account, and sign this browser in to it."""
     response = await client.post("/api/accounts", json={"email": email, "password": PASSWORD})
     assert response.status_code == 201, response.text
 
@@ -140,22 +145,22 @@ async def sign_up(client: Client, email: str) -> None:
 async def submit(
     client: Client, photo: bytes | None = PHOTO, *, headers: dict[str, str] | None = None, **fields: str
 ) -> Response:
-    """Submits a photo as the page does."""
+    """Submit a photo as the page does."""
     form = {"style": "kawaii", "quality": "standard", **fields}
-    # With no file at all, httpx would send no multipart form.
+    # Without any file, httpx sends no multipart form.
     files: dict[str, Any] = {"image": ("cat.ppm", photo)} if photo is not None else {"extra": (None, "")}
     return await client.post("/api/generations", data=form, files=files, headers=headers)
 
 
 async def make(client: Client) -> dict[str, Any]:
-    """A generation that succeeded."""
+    """Submit a photo, and return its succeeded generation."""
     response = await submit(client)
     assert response.status_code == 201, response.text
-    made: dict[str, Any] = response.json()
-    return made
+    generation: dict[str, Any] = response.json()
+    return generation
 
 
 async def balance(client: Client) -> int:
-    """The credits of who is signed in."""
-    found: int = (await client.get("/api/credits")).json()["balance"]
-    return found
+    """Return the balance of the signed-in user, in credits."""
+    credits: int = (await client.get("/api/credits")).json()["balance"]
+    return credits

@@ -1,4 +1,4 @@
-"""The log."""
+"""Formats of the log."""
 
 import json
 import logging
@@ -12,23 +12,23 @@ ESCAPE = "\x1b"
 
 
 class Terminal:
-    """An output that says it is one."""
+    """Output stream that is a terminal."""
 
     def isatty(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
 
 def record() -> logging.LogRecord:
-    """A line with a traceback."""
+    """Return a record with a traceback."""
     try:
         raise ValueError("no")
     except ValueError:
         return logging.LogRecord("plushify", logging.ERROR, "file.py", 1, "%s went wrong", ("it",), sys.exc_info())
 
 
-def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The log for people has colours on a terminal, and none in a file."""
+def test_only_terminals_get_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The console format has colours on a terminal and none in a file."""
     in_file = formatter("console").format(record())
     assert "it went wrong" in in_file
     assert "ValueError: no" in in_file
@@ -37,8 +37,8 @@ def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ESCAPE in formatter("console").format(record())
 
 
-def test_programs_read_json() -> None:
-    """The log for programs is one object per line, with the traceback as data."""
+def test_json_format_has_one_object_per_line() -> None:
+    """The JSON format is one object per line, with the traceback as structured data."""
     line = formatter("json").format(record())
     assert ("\n" in line, ESCAPE in line) == (False, False)
     logged = json.loads(line)
@@ -46,8 +46,8 @@ def test_programs_read_json() -> None:
     assert logged["exception"][0]["exc_value"] == "no"
 
 
-def test_no_local_variable_is_logged() -> None:
-    """A traceback in JSON tells where, and not with which password."""
+def test_json_format_contains_no_local_variables() -> None:
+    """A traceback in JSON names the functions but not the values of their variables, such as passwords."""
 
     def sign_in(password: str) -> None:
         raise ValueError("no")

@@ -1,4 +1,4 @@
-"""What would stand in the way of pictures, told by a server when it starts."""
+"""Preflight checks of the image model and the storage."""
 
 import asyncio
 import json
@@ -19,48 +19,48 @@ pytestmark = pytest.mark.anyio
 
 
 class CheckedModel(MemoryImageModel):
-    """A model with a check of its own."""
+    """Model with a self-check."""
 
-    def __init__(self, *said: Notice) -> None:
+    def __init__(self, *notices: Notice) -> None:
         super().__init__()
-        self._said = said
+        self._notices = notices
 
     async def self_check(self) -> tuple[Notice, ...]:
-        """What it was told to say."""
-        return self._said
+        """Return the given notices."""
+        return self._notices
 
 
-class SilentModel(MemoryImageModel):
-    """A model whose check never ends."""
+class HangingModel(MemoryImageModel):
+    """Model whose self-check never ends."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.given_up = False
+        self.cancelled = False
 
     async def self_check(self) -> tuple[Notice, ...]:
-        """Wait, until it is given up."""
+        """Wait until cancelled."""
         try:
             await asyncio.Event().wait()
         finally:
-            self.given_up = True
+            self.cancelled = True
         raise AssertionError("the event is never set")
 
 
 class BrokenModel(MemoryImageModel):
-    """A model whose check fails."""
+    """Model whose self-check raises an exception."""
 
     async def self_check(self) -> tuple[Notice, ...]:
-        """Fail."""
+        """Raise an exception."""
         raise RuntimeError("a bug")
 
 
 def preflight(model: MemoryImageModel, blobs: MemoryBlobStore | None = None) -> Preflight:
-    """On adapters in memory."""
+    """Return the checks on in-memory adapters."""
     return Preflight(model=model, blobs=blobs or MemoryBlobStore(), new_id=Ids(lambda: EPOCH))
 
 
 async def logged_by(model: MemoryImageModel, settings: Settings, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What a server with this model logs of it, from its start to its end. It serves meanwhile."""
+    """Start a server with this model, send it a request, stop it, and return the preflight messages that it logged."""
     container = make_container(msgspec.structs.replace(settings, log="json"))
     container.model.override(model)
     app = create_app(container)
@@ -70,8 +70,8 @@ async def logged_by(model: MemoryImageModel, settings: Settings, capsys: pytest.
     return [f"{line['level']}: {line['event']}" for line in lines if line["logger"] == "plushify_web.preflight"]
 
 
-async def test_a_server_warns_of_each_finding(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever is not well is logged when the server starts; what is well is not."""
+async def test_startup_logs_every_problem(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """The server logs each warning and error of the self-check when it starts, but no OK notices."""
     model = CheckedModel(
         Notice(level=Level.OK, subject="model", detail="It exists."),
         Notice(level=Level.ERROR, subject="key", detail="It is not accepted."),
@@ -83,33 +83,33 @@ async def test_a_server_warns_of_each_finding(settings: Settings, capsys: pytest
     ]
 
 
-async def test_a_check_that_never_ends_delays_nothing(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    """The server serves before the check has ended, and stops without waiting for it."""
-    model = SilentModel()
+async def test_a_hanging_self_check_delays_nothing(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """The server responds while the self-check runs, and cancels it at shutdown."""
+    model = HangingModel()
     assert await logged_by(model, settings, capsys) == []
-    assert model.given_up
+    assert model.cancelled
 
 
-async def test_a_check_that_fails_stops_nothing(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    """A mistake in the check is logged, and the server goes on."""
+async def test_a_failing_self_check_is_only_logged(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception in the self-check is logged, and the server keeps running."""
     assert await logged_by(BrokenModel(), settings, capsys) == ["error: the model could not be checked"]
 
 
-async def test_a_preview_says_that_it_is_one() -> None:
-    """A model without a check of its own is no trouble; that it is a preview is told."""
+async def test_a_preview_model_without_self_check_gives_an_ok_notice() -> None:
+    """A preview model that has no self-check gives one OK notice, which says that it is a preview."""
     (notice,) = await preflight(MemoryImageModel()).check_model()
     detail = "Negative (in memory) draws: a preview, which needs no key and no network."
     assert notice == Notice(level=Level.OK, subject="model", detail=detail)
 
 
-async def test_a_storage_that_returns_something_else() -> None:
-    """What is read has to be what was written; and nothing stays behind, however the trial ends."""
+async def test_reports_storage_that_returns_other_bytes() -> None:
+    """The storage check fails if the bytes read differ from those written, and still removes its blob."""
 
-    class Forgetful(MemoryBlobStore):
+    class TruncatingBlobStore(MemoryBlobStore):
         async def put(self, key: str, data: bytes, *, media_type: str) -> None:
             await super().put(key, PROBE[:3], media_type=media_type)
 
-    blobs = Forgetful()
+    blobs = TruncatingBlobStore()
     notice = await preflight(MemoryImageModel(), blobs).check_storage()
     assert (notice.level, notice.detail) == (Level.ERROR, "A blob was read that is not what was written.")
     assert [key async for key in blobs.keys("")] == []

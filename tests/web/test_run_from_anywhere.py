@@ -1,4 +1,4 @@
-"""`run` may be called from any process: on real databases, as a job queue that delivers at least once would."""
+"""`run` called from several processes on real databases, as by a job queue with at-least-once delivery."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,12 +20,12 @@ from tests.web.conftest import PHOTO, make_container
 pytestmark = pytest.mark.anyio
 
 USER = "ada"
-TIMES = 20
+DELIVERIES = 20
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A new, empty database."""
+    """Return the URL of a new, empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/plushify.db"
     new: str = request.getfixturevalue("postgres").new_database()
@@ -34,38 +34,41 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def model() -> MemoryImageModel:
-    """The model that all processes call; it takes long enough for them to meet."""
+    """Return the model of all processes. Its delay makes concurrent calls of `run` overlap."""
     return MemoryImageModel(delay_s=0.1)
 
 
 @pytest.fixture
 async def processes(url: str, model: MemoryImageModel) -> AsyncIterator[list[Container]]:
-    """The web process, and two that only run: each with connections of its own to the one database."""
+    """Return the containers of a web process and two workers, each with its own connections to the same database."""
     blobs = MemoryBlobStore()
-    made = []
+    containers = []
     for _ in range(3):
         container = make_container(Settings())
         container.store.override(providers.Object(SqlStore(url)))
         container.blobs.override(providers.Object(blobs))
         container.model.override(providers.Object(model))
-        made.append(container)
-    await Migrations(made[0].store().engine).upgrade()
-    yield made
-    for container in made:
+        containers.append(container)
+    await Migrations(containers[0].store().engine).upgrade()
+    yield containers
+    for container in containers:
         await container.store().aclose()
 
 
-async def test_twenty_deliveries_are_one_call(processes: list[Container], model: MemoryImageModel) -> None:
-    """One id, delivered ten times each to two processes at once, and once more when all is over: one model call, one
-    charge; and every delivery that comes back has the generation as it stands."""
+async def test_repeated_deliveries_call_the_model_once(processes: list[Container], model: MemoryImageModel) -> None:
+    """Twenty concurrent deliveries to two workers, and one after the end, cause one model call and one charge.
+
+    Each of them returns the generation in its current status.
+    """
     web, *workers = processes
     submitted = await web.plushify().generate.submit(USER, PHOTO, style="kawaii", quality="standard")
 
-    runs = (worker.plushify().generate.run(submitted.id) for _ in range(TIMES // len(workers)) for worker in workers)
+    receivers = workers * (DELIVERIES // len(workers))
+    runs = (worker.plushify().generate.run(submitted.id) for worker in receivers)
     delivered = await asyncio.gather(*runs)
     late = await web.plushify().generate.run(submitted.id)
 
-    assert len(delivered) == TIMES
+    assert len(delivered) == DELIVERIES
     assert [found.status for found in delivered].count(Status.SUCCEEDED) >= 1
     assert {found.status for found in delivered} <= {Status.RUNNING, Status.SUCCEEDED}
     assert late.status is Status.SUCCEEDED
@@ -74,8 +77,8 @@ async def test_twenty_deliveries_are_one_call(processes: list[Container], model:
     assert [entry.amount for entry in entries] == [-1, 3]
 
 
-async def test_the_web_sees_what_a_worker_made(processes: list[Container], model: MemoryImageModel) -> None:
-    """Where a worker runs it, who waits at the web process has the picture all the same."""
+async def test_the_web_process_sees_the_result_of_a_worker(processes: list[Container], model: MemoryImageModel) -> None:
+    """A request that waits in the web process gets the picture that a worker has made."""
     web, worker, _ = processes
     submitted = await web.plushify().generate.submit(USER, PHOTO, style="kawaii", quality="standard")
     waiting = asyncio.create_task(web.plushify().runner.wait(USER, submitted.id, timeout_s=60))
@@ -83,17 +86,17 @@ async def test_the_web_sees_what_a_worker_made(processes: list[Container], model
     assert (await waiting).status is Status.SUCCEEDED
 
 
-async def test_one_stopped_halfway_is_not_run_again(
+async def test_a_cancelled_generation_is_not_run_again(
     processes: list[Container], model: MemoryImageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that is cancelled settles with a refund; the same id, delivered again, finds that and calls nobody."""
+    """A cancelled worker refunds the generation; a later delivery returns it failed and does not call the model."""
     web, worker, other = processes
     calls: asyncio.Queue[ModelRequest] = asyncio.Queue()
 
     async def endless(request: ModelRequest) -> NoReturn:
         calls.put_nowait(request)
         await asyncio.Event().wait()
-        raise AssertionError("it waits for what never happens")
+        raise AssertionError("the event is never set")
 
     monkeypatch.setattr(model, "generate", endless)
     submitted = await web.plushify().generate.submit(USER, PHOTO, style="kawaii", quality="standard")

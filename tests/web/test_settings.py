@@ -1,4 +1,4 @@
-"""The settings, read from the environment."""
+"""Settings, read from the environment."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from plushify_core import DEFAULT_CATALOG, Limits
 from plushify_web.settings import SETTINGS, Settings, SettingsError, load_catalog, load_settings
 
 
-def test_nothing_needs_to_be_set() -> None:
-    """An empty environment, or empty variables, give the defaults."""
+def test_every_setting_is_optional() -> None:
+    """An empty environment and empty variables give the defaults."""
     assert load_settings({}) == Settings()
     assert load_settings(dict.fromkeys(SETTINGS, "") | {"PATH": "/bin"}) == Settings()
 
 
-def test_values_are_read() -> None:
-    """Each kind of value is read from its text."""
+def test_parses_every_kind_of_value() -> None:
+    """Each kind of value is parsed from its text, and the limits of the domain follow the settings."""
     settings = load_settings(
         {
             "PLUSHIFY_DATA_DIR": "/srv/plushify",
@@ -86,28 +86,28 @@ def test_values_are_read() -> None:
         ),
     ],
 )
-def test_a_bad_setting_is_named(name: str, text: str, sentence: str) -> None:
-    """A bad value or an unknown name is one sentence that says what the variable takes."""
+def test_refuses_a_wrong_setting_with_a_sentence(name: str, text: str, sentence: str) -> None:
+    """The message for a wrong value or an unknown name is one sentence that says what the setting takes."""
     with pytest.raises(SettingsError) as raised:
         load_settings({name: text})
     assert str(raised.value) == sentence
 
 
 @pytest.mark.parametrize("name", sorted(SETTINGS.keys() - {"PLUSHIFY_DATA_DIR", "PLUSHIFY_CATALOG"}))
-def test_every_setting_refuses_nonsense_without_repeating_it(name: str) -> None:
-    """Whatever is no free text refuses a line of noise; the message does not repeat it, for it may be a secret."""
+def test_the_message_never_contains_the_value(name: str) -> None:
+    """Every setting except the paths refuses a nonsense value. The value may be a secret, so the message omits it."""
     with pytest.raises(SettingsError, match=name) as raised:
         load_settings({name: "a secret\x00 thing"})
     assert "a secret" not in str(raised.value)
 
 
-def test_secrets_are_not_shown() -> None:
-    """The settings do not tell their values where they are printed by accident."""
+def test_repr_contains_no_secrets() -> None:
+    """The representation of the settings does not contain their values."""
     assert "sk-or" not in repr(Settings(openrouter_api_key="sk-or-v1-0123"))
 
 
-def test_which_model_draws() -> None:
-    """OpenRouter's as soon as there is a key for it, unless another is named."""
+def test_an_openrouter_key_selects_openrouter() -> None:
+    """The model is OpenRouter if there is a key, and felt otherwise. `PLUSHIFY_MODEL` overrides both."""
     key = {"PLUSHIFY_OPENROUTER_API_KEY": "sk-or-v1-0123"}
     assert load_settings({}).model_kind == "felt"
     assert load_settings(key).model_kind == "openrouter"
@@ -122,8 +122,8 @@ def test_which_model_draws() -> None:
         ("PLUSHIFY_OPENROUTER_ZDR", "true"),
     ],
 )
-def test_a_wish_that_a_protocol_cannot_grant_is_refused(name: str, text: str) -> None:
-    """Fallbacks and privacy per request exist in one of the protocols only: with the other they are not ignored."""
+def test_refuses_chat_options_for_the_image_protocol(name: str, text: str) -> None:
+    """Fallback models and privacy options need the chat protocol, and are refused with the image protocol."""
     assert load_settings({name: text}) is not None
     with pytest.raises(SettingsError) as raised:
         load_settings({name: text, "PLUSHIFY_OPENROUTER_API": "images"})
@@ -131,8 +131,8 @@ def test_a_wish_that_a_protocol_cannot_grant_is_refused(name: str, text: str) ->
 
 
 @pytest.mark.parametrize("text", [None, "styles = 3", "styles = []\nqualities = []", "no TOML"])
-def test_a_bad_catalog_is_named(tmp_path: Path, text: str | None) -> None:
-    """A catalog that is missing, unreadable or empty stops the start by its variable's name."""
+def test_refuses_a_wrong_catalog(tmp_path: Path, text: str | None) -> None:
+    """The message for a missing, malformed or empty catalog names its setting."""
     file = tmp_path / "catalog.toml"
     if text is not None:
         file.write_text(text)
@@ -140,6 +140,6 @@ def test_a_bad_catalog_is_named(tmp_path: Path, text: str | None) -> None:
         load_catalog(file)
 
 
-def test_without_a_catalog_there_is_the_built_in_one() -> None:
-    """Five styles, three qualities."""
+def test_the_default_catalog_is_used_without_a_file() -> None:
+    """Without a file, `load_catalog` returns the default catalog."""
     assert load_catalog(None) is DEFAULT_CATALOG

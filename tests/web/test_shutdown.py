@@ -1,4 +1,4 @@
-"""Hearing of a shutdown."""
+"""Early notice of a shutdown."""
 
 import asyncio
 import signal
@@ -12,32 +12,32 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def heard() -> Iterator[list[int]]:
-    """What whoever listened before us hears."""
-    heard: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in SIGNALS}
-    yield heard
+def handled() -> Iterator[list[int]]:
+    """Install signal handlers as the server does, and return the signals that they have received."""
+    handled: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: handled.append(number)) for number in SIGNALS}
+    yield handled
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-async def test_both_listeners_hear_it(heard: list[int], number: signal.Signals) -> None:
-    """We hear of a shutdown, and so does the server that listened before; afterwards it alone does."""
-    told = asyncio.Event()
-    with on_shutdown_signal(told.set):
+async def test_calls_both_handlers(handled: list[int], number: signal.Signals) -> None:
+    """A signal calls our function and the previous handler. After the block it calls only the previous handler."""
+    notified = asyncio.Event()
+    with on_shutdown_signal(notified.set):
         signal.raise_signal(number)
-        await told.wait()
-    told.clear()
+        await notified.wait()
+    notified.clear()
     signal.raise_signal(number)
     await asyncio.sleep(0)
 
-    assert heard == [number, number]
-    assert not told.is_set()
+    assert handled == [number, number]
+    assert not notified.is_set()
 
 
-async def test_outside_the_main_thread_it_does_nothing(heard: list[int]) -> None:
-    """A loop in another thread cannot listen, and works without."""
+async def test_does_nothing_outside_the_main_thread(handled: list[int]) -> None:
+    """In another thread, which cannot handle signals, the handlers stay as they are."""
 
     async def inside() -> None:
         with on_shutdown_signal(lambda: None):
@@ -45,4 +45,4 @@ async def test_outside_the_main_thread_it_does_nothing(heard: list[int]) -> None
 
     before = signal.getsignal(signal.SIGTERM)
     await asyncio.to_thread(asyncio.run, inside())
-    assert heard == []
+    assert handled == []

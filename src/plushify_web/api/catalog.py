@@ -1,4 +1,4 @@
-"""What there is to choose from, and what it costs."""
+"""Catalog resource: styles, and qualities with their prices."""
 
 from litestar import Controller, get
 from litestar.di import NamedDependency
@@ -9,25 +9,25 @@ from plushify_web.api.schemas import CatalogBody, LimitsBody, ModelBody, Quality
 from plushify_web.settings import Settings
 
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
-"""What the page offers to choose. The codec looks at the bytes, not at these."""
+"""Media types for the file dialog of the page. The codec decides by the bytes of the upload."""
 
 
 class CatalogController(Controller):
-    """The catalog."""
+    """Catalog of styles and qualities."""
 
     path = "/catalog"
     tags = ("catalog",)
 
-    @get(operation_id="getCatalog", summary="Styles, qualities, prices, limits, and which model draws")
+    @get(operation_id="getCatalog", summary="Return the catalog")
     async def show(
         self,
         catalog: NamedDependency[Catalog],
         settings: NamedDependency[Settings],
         capabilities: NamedDependency[Capabilities],
     ) -> CatalogBody:
-        """All there is to choose from."""
+        """Return the styles, the qualities with their prices in credits, the limits of uploads, and the image model."""
         return CatalogBody(
-            styles=[StyleBody(id=style.id, name=style.name, description=style.description) for style in catalog.styles],
+            styles=[StyleBody.of(style) for style in catalog.styles],
             qualities=[_quality(quality, catalog, capabilities) for quality in catalog.qualities],
             limits=LimitsBody(
                 max_upload_bytes=settings.max_upload_bytes,

@@ -1,4 +1,4 @@
-"""Making plushies, and the gallery of those made."""
+"""Generations resource: submission of photos, and the gallery."""
 
 from contextlib import nullcontext
 from typing import Annotated, Any
@@ -28,21 +28,26 @@ from plushify_core import (
 from plushify_core.ports import GalleryFilter, Sort
 from plushify_core.worker.runner import Runner
 from plushify_web.api.headers import parse_prefer
+from plushify_web.api.pagination import Cursor, Limit, parse_cursor
 from plushify_web.api.problems import Problem, from_plushify, problem_responses
-from plushify_web.api.schemas import GenerationBody, GenerationsBody, cursor_of
+from plushify_web.api.schemas import GenerationBody, GenerationsBody
 from plushify_web.identity.authentication import signed_in
 
 FORM_OVERHEAD_BYTES = 64 * 1024
-"""What a form may be larger than the photo in it: the other fields, and the lines between them."""
+"""Size of the other fields and the part boundaries, which a request body may have in addition to the photo."""
 
 FORM_MAX_PARTS = 10
+"""Maximum number of parts of a form. A submission has three."""
 
 CATALOG_ID = "^[^\\x00]*$"
-"""Any text but one with a NUL character, which PostgreSQL cannot compare."""
+"""Text without NUL characters, which PostgreSQL cannot store or compare.
+
+Source: https://www.postgresql.org/docs/current/datatype-character.html
+"""
 
 
 class SubmissionForm(msgspec.Struct, kw_only=True):
-    """The form that asks for a plushie."""
+    """Multipart form of a submission."""
 
     image: UploadFile | None = None
     style: str = ""
@@ -50,22 +55,27 @@ class SubmissionForm(msgspec.Struct, kw_only=True):
 
 
 async def read_form(request: Request[Any, Any, Any]) -> None:
-    """Read the whole form before anything is made of it, so that whatever is wrong with it is told as a problem."""
+    """Parse the whole form before the handler runs, so that every parse error becomes a problem response.
+
+    Raises:
+        HTTPException: the body has another media type (415).
+        ClientException: the form cannot be decoded (400).
+    """
     if request.content_type[0] != RequestEncodingType.MULTI_PART:
         raise HTTPException(status_code=HTTP_415_UNSUPPORTED_MEDIA_TYPE, detail="not a form")
     try:
         await request.form()
-    except (UnicodeDecodeError, LookupError) as error:  # a field in a character set that it is not in, or none knows
+    except (UnicodeDecodeError, LookupError) as error:  # wrong or unknown charset of a field
         raise ClientException("not a form") from error
 
 
 def too_large(request: Request[Any, Any, Any], _: HTTPException) -> Response[Problem]:
-    """The body was larger than any photo may be; the rest of it was not read."""
+    """Return the problem of a body over the size limit. The rest of the body is not read."""
     return from_plushify(request, InvalidInput(Reason.IMAGE_TOO_LARGE))
 
 
 class GenerationsController(Controller):
-    """Generations."""
+    """Generations of the signed-in user."""
 
     path = "/generations"
     tags = ("generations",)
@@ -73,11 +83,11 @@ class GenerationsController(Controller):
 
     @post(
         operation_id="submitGeneration",
-        summary="Make a plushie of a photo",
+        summary="Submit a photo",
         before_request=read_form,
         exception_handlers={HTTP_413_REQUEST_ENTITY_TOO_LARGE: too_large},
         responses={
-            202: ResponseSpec(GenerationBody, generate_examples=False, description="Accepted; not done yet"),
+            202: ResponseSpec(GenerationBody, generate_examples=False, description="Accepted, not finished"),
             **problem_responses(400, 401, 402, 404, 413, 415, 422, 429, 502, 504),
         },
     )
@@ -92,17 +102,26 @@ class GenerationsController(Controller):
         credits: NamedDependency[CreditsUseCase],
         runner: NamedDependency[Runner],
         limits: NamedDependency[Limits],
-        idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
-        prefer: Annotated[str | None, HeaderParameter(name="Prefer")] = None,
+        idempotency_key: Annotated[
+            str | None,
+            HeaderParameter(
+                name="Idempotency-Key",
+                description="1 to 255 visible ASCII characters. A repeated request with the same key is charged once.",
+            ),
+        ] = None,
+        prefer: Annotated[
+            str | None, HeaderParameter(name="Prefer", description="`respond-async` or `wait=N` seconds (RFC 7240).")
+        ] = None,
     ) -> Response[GenerationBody]:
-        """Submit a photo. Answers 201 with the picture, or 202 if the client does not want to wait that long.
+        """Submit a photo and wait until its generation ends.
 
-        Who goes away before the answer loses nothing: the generation goes on, and stands in the gallery.
+        Returns 201 with the succeeded generation. If the wait of the `Prefer` header ends first, returns 202 with the
+        unfinished generation. The generation continues if the client disconnects.
         """
         if data.image is None:
             raise InvalidInput(Reason.IMAGE_MISSING)
         replay = idempotency_key is not None and await generate.has_key(user.id, idempotency_key)
-        # Before the photo is in memory. What was paid for is never refused.
+        # Reserved before the photo is in memory. A replay has been paid for, so it is never refused.
         with nullcontext() if replay else runner.reserve():
             generation = await generate.submit(
                 user.id,
@@ -125,20 +144,20 @@ class GenerationsController(Controller):
             headers["Preference-Applied"] = preference.applied
         return Response(GenerationBody.of(generation), status_code=201 if generation.finished else 202, headers=headers)
 
-    @get(operation_id="listGenerations", summary="My gallery", responses=problem_responses(400, 401))
+    @get(operation_id="listGenerations", summary="List my generations", responses=problem_responses(400, 401))
     async def index(
         self,
         user: NamedDependency[User],
         gallery: NamedDependency[GalleryUseCase],
-        limit: Annotated[int, QueryParameter(description="how many at most")] = 20,
-        cursor: FromQuery[str | None] = None,
+        limit: Limit = 20,
+        cursor: Cursor = None,
         style: Annotated[str | None, QueryParameter(pattern=CATALOG_ID)] = None,
         quality: Annotated[str | None, QueryParameter(pattern=CATALOG_ID)] = None,
         sort: FromQuery[Sort] = Sort.NEWEST,
     ) -> GenerationsBody:
-        """A page of my generations."""
-        wanted = GalleryFilter(style=style, quality=quality, sort=sort)
-        page = await gallery.list(user.id, wanted, cursor=cursor_of(cursor), limit=limit)
+        """Return a page of the generations of the signed-in user (keyset pagination)."""
+        filter = GalleryFilter(style=style, quality=quality, sort=sort)
+        page = await gallery.list(user.id, filter, cursor=parse_cursor(cursor), limit=limit)
         return GenerationsBody(
             items=[GenerationBody.of(generation) for generation in page.items],
             next_cursor=page.next_cursor,
@@ -148,45 +167,48 @@ class GenerationsController(Controller):
     @get(
         "/{generation_id:uuid}",
         operation_id="getGeneration",
-        summary="One of mine",
+        summary="Return one generation",
         responses=problem_responses(400, 401, 404),
     )
     async def show(
         self, user: NamedDependency[User], gallery: NamedDependency[GalleryUseCase], generation_id: FromPath[UUID]
     ) -> GenerationBody:
-        """One of my generations."""
+        """Return one generation of the signed-in user."""
         return GenerationBody.of(await gallery.get(user.id, generation_id))
 
     @delete(
         "/{generation_id:uuid}",
         operation_id="deleteGeneration",
-        summary="Delete",
+        summary="Delete a generation",
         responses=problem_responses(400, 401, 404, 422),
     )
     async def remove(
         self, user: NamedDependency[User], gallery: NamedDependency[GalleryUseCase], generation_id: FromPath[UUID]
     ) -> None:
-        """Delete a generation. It can be restored for a short while, then it is erased."""
+        """Delete a generation. It can be restored within the undo window; after that it is purged."""
         await gallery.delete(user.id, generation_id)
 
     @post(
         "/{generation_id:uuid}/restore",
         operation_id="restoreGeneration",
-        summary="Undo a deletion",
+        summary="Restore a deleted generation",
         status_code=200,
         responses=problem_responses(400, 401, 404, 422),
     )
     async def restore(
         self, user: NamedDependency[User], gallery: NamedDependency[GalleryUseCase], generation_id: FromPath[UUID]
     ) -> GenerationBody:
-        """Bring a deleted generation back, as it was."""
+        """Restore a deleted generation within the undo window."""
         return GenerationBody.of(await gallery.restore(user.id, generation_id))
 
 
 async def _raise_failure(generation: Generation, credits: CreditsUseCase) -> None:
-    """A failed generation is an error. The failure and the refund are one transaction: the user is not charged."""
-    if generation.failure is None:
+    """Raise `GenerationFailed` if the generation has failed.
+
+    It reports that nothing was charged, because failure and refund are committed atomically.
+    """
+    failure = generation.failure
+    if failure is None:
         return
     balance = (await credits.ensure_subscription(generation.user_id)).balance
-    failure = generation.failure
     raise GenerationFailed(failure.reason, charged=False, retryable=failure.retryable, balance=balance)

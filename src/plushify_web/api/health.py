@@ -1,8 +1,9 @@
-"""Whether the process lives, and whether it can do its work."""
+"""Health endpoints: liveness and readiness of the process."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 import msgspec
 from litestar import Controller, Response, get
@@ -15,26 +16,34 @@ from plushify_web.api.problems import Problem, problem_response, problem_respons
 log = logging.getLogger(__name__)
 
 CHECK_TIMEOUT_S = 5.0
+"""Time limit of each check, in seconds."""
 
 Check = Callable[[], Awaitable[object]]
-"""Returns if all is well, and raises what is not."""
+"""Raises an exception if the dependency that it checks is unavailable."""
 
 
-class HealthChecks:
-    """What must work for this process to be of use, by name."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReadinessChecks:
+    """Checks of the dependencies that the process cannot work without.
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
-        self._checks = checks
+    Args:
+        checks: the checks by the names of their dependencies.
+    """
 
-    async def failures(self) -> list[str]:
-        """The names of those that do not. Why is in the log: it may name hosts and paths."""
-        results = await asyncio.gather(*(self._holds(name) for name in self._checks))
-        return [name for name, holds in zip(self._checks, results, strict=True) if not holds]
+    checks: Mapping[str, Check]
 
-    async def _holds(self, name: str) -> bool:
+    async def unavailable(self) -> list[str]:
+        """Run all checks, and return the names of the unavailable dependencies.
+
+        The causes are only logged, because they may contain hosts and paths.
+        """
+        results = await asyncio.gather(*(self._is_available(name) for name in self.checks))
+        return [name for name, available in zip(self.checks, results, strict=True) if not available]
+
+    async def _is_available(self, name: str) -> bool:
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
-                await self._checks[name]()
+                await self.checks[name]()
         except Exception:
             log.exception("not ready: the %s", name)
             return False
@@ -42,45 +51,45 @@ class HealthChecks:
 
 
 class LivenessBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The process lives."""
+    """Liveness of the process."""
 
     status: str = "ok"
 
 
 class ReadinessBody(msgspec.Struct, frozen=True, kw_only=True):
-    """All is well, and this model draws."""
+    """Readiness of the process, with the name of its image model."""
 
     status: str = "ok"
     model: str
 
 
 class HealthController(Controller):
-    """Health."""
+    """Liveness and readiness."""
 
     path = "/health"
     tags = ("operations",)
 
-    @get("/live", operation_id="getLiveness", summary="The process lives")
+    @get("/live", operation_id="getLiveness", summary="Check liveness")
     async def live(self) -> LivenessBody:
-        """Answers as long as the process can answer anything."""
+        """Return 200 as long as the process can respond."""
         return LivenessBody()
 
     @get(
         "/ready",
         operation_id="getReadiness",
-        summary="The process can do its work",
+        summary="Check readiness",
         responses=problem_responses(503),
     )
     async def ready(
-        self, checks: NamedDependency[HealthChecks], capabilities: NamedDependency[Capabilities]
+        self, readiness_checks: NamedDependency[ReadinessChecks], capabilities: NamedDependency[Capabilities]
     ) -> Response[ReadinessBody] | Response[Problem]:
-        """The database is at the head of its migrations and the blob store can be reached; and which model draws."""
-        failures = await checks.failures()
-        if failures:
+        """Return 200 if the database has the schema of this version and the blob store is reachable, else 503."""
+        unavailable = await readiness_checks.unavailable()
+        if unavailable:
             problem = Problem(
                 title="Service Unavailable",
                 status=503,
-                detail=f"Not ready: the {' and the '.join(failures)}.",
+                detail=f"Not ready: the {' and the '.join(unavailable)}.",
                 code=Code.GENERATION_FAILED,
                 reason=Reason.STORAGE_UNAVAILABLE,
                 retryable=True,

@@ -1,6 +1,7 @@
-"""Every error as a problem detail (RFC 9457), with the code a program switches on first.
+"""Problem details (RFC 9457): the body of every error response.
 
-Also the framework's own: an address that does not exist, a body that does not parse, a bug. There is one shape.
+Errors of the use cases, errors of the framework (such as an unknown route or a malformed body) and unexpected
+exceptions all have the same form.
 """
 
 import logging
@@ -40,14 +41,14 @@ _STATUS_BY_REASON = {
     Reason.TIMEOUT: 504,
 }
 _CHALLENGE = {"WWW-Authenticate": 'Session realm="plushify"'}
-"""A 401 names how to sign in (RFC 9110 section 15.5.2)."""
+"""Header of every 401 response (RFC 9110 section 15.5.2)."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What went wrong.
+    """Problem details of an error.
 
-    `charged` tells whether credits stay taken for this request: false once that is certain, null while it is not.
-    `balance` is the user's, in credits, where it is known.
+    `charged` tells whether the request was charged; null if that is unknown. `balance` is the balance of the user in
+    credits, if known. `retryable` tells whether the same request may succeed later.
     """
 
     title: str
@@ -62,7 +63,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def problem_responses(*statuses: int) -> Mapping[int, ResponseSpec]:
-    """The declaration, for OpenAPI, that a route answers these statuses with a problem."""
+    """Return the OpenAPI responses of a route that returns a problem with these statuses."""
     return {
         status: ResponseSpec(
             Problem, generate_examples=False, description=HTTPStatus(status).phrase, media_type=MEDIA_TYPE
@@ -72,7 +73,7 @@ def problem_responses(*statuses: int) -> Mapping[int, ResponseSpec]:
 
 
 def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response[Problem]:
-    """The response that carries a problem."""
+    """Return the response with this problem."""
     return Response(
         problem,
         status_code=problem.status,
@@ -82,7 +83,7 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
 
 
 def from_plushify(_: Request[Any, Any, Any], error: PlushifyError) -> Response[Problem]:
-    """What the domain refuses, or could not do."""
+    """Return the problem of an error that a use case raised."""
     status = _STATUS_BY_REASON.get(error.reason, _STATUS_BY_CODE[error.code])
     headers = dict(_CHALLENGE) if status == 401 else {}
     if error.retry_after_s is not None:
@@ -101,10 +102,10 @@ def from_plushify(_: Request[Any, Any, Any], error: PlushifyError) -> Response[P
 
 
 def from_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
-    """What the framework refuses before a use case is asked."""
+    """Return the problem of an error that the framework raised before the handler ran."""
     status = error.status_code
     if status >= 500:
-        return from_bug(request, error)
+        return from_unexpected(request, error)
     code, reason = {
         401: (Code.UNAUTHORIZED, Reason.SIGN_IN_REQUIRED),
         404: (Code.NOT_FOUND, Reason.NOT_FOUND),
@@ -113,7 +114,7 @@ def from_framework(request: Request[Any, Any, Any], error: HTTPException) -> Res
     problem = Problem(
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=" ".join([reason.message, *_complaints(error)]),
+        detail=" ".join([reason.message, *_field_messages(error)]),
         code=code,
         reason=reason,
         retryable=status == 429,
@@ -121,8 +122,8 @@ def from_framework(request: Request[Any, Any, Any], error: HTTPException) -> Res
     return problem_response(problem, error.headers)
 
 
-def from_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    """What nobody foresaw: the log gets all of it, the user nothing that helps nobody."""
+def from_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Log an unexpected exception, and return a problem that reveals nothing of it."""
     log.error("%s %s: unexpected error", request.method, request.url.path, exc_info=error)
     problem = Problem(
         title=HTTPStatus.INTERNAL_SERVER_ERROR.phrase,
@@ -139,12 +140,12 @@ def from_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Prob
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     PlushifyError: from_plushify,
     HTTPException: from_framework,
-    Exception: from_bug,
+    Exception: from_unexpected,
 }
 
 
-def _complaints(error: HTTPException) -> list[str]:
-    """What the validation says about each field."""
+def _field_messages(error: HTTPException) -> list[str]:
+    """Return the message of each field that failed validation."""
     if not isinstance(error, ValidationException) or not isinstance(error.extra, list):
         return []
-    return [f"{complaint.get('key', 'body')}: {complaint['message']}." for complaint in error.extra]
+    return [f"{invalid.get('key', 'body')}: {invalid['message']}." for invalid in error.extra]

@@ -1,44 +1,50 @@
-"""What goes over the wire, as JSON in camelCase, and how the domain's values are told in it."""
+"""Bodies of requests and responses, as JSON in camelCase."""
 
 from datetime import datetime
+from typing import Any, Self
 from uuid import UUID
 
 import msgspec
 
-from plushify_core import Code, EntryKind, Generation, InvalidInput, LedgerEntry, Reason, Status, User
+from plushify_core import Code, EntryKind, Failure, Generation, Reason, Status, User
 
 
 class _Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What we send."""
+    """Body of a response."""
+
+    @classmethod
+    def of(cls, source: Any) -> Self:
+        """Return a body whose fields are the attributes of `source` with the same names."""
+        return msgspec.convert(source, cls, from_attributes=True)
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What someone signs up or in with."""
+    """Email address and password of an account."""
 
     email: str
     password: str
 
 
 class UserBody(_Body, frozen=True):
-    """Who someone is."""
+    """User account."""
 
     id: str
     email: str
 
 
 class SessionBody(_Body, frozen=True):
-    """Who is signed in; null for nobody."""
+    """Session of the client. `user` is null if no user is signed in."""
 
     user: UserBody | None
 
     @classmethod
-    def of(cls, user: User | None) -> "SessionBody":
-        """The session of this user."""
-        return cls(user=UserBody(id=user.id, email=user.email) if user else None)
+    def of(cls, user: User | None) -> Self:
+        """Return the session of this user."""
+        return cls(user=UserBody.of(user) if user else None)
 
 
 class StyleBody(_Body, frozen=True):
-    """A style to choose."""
+    """Style in the catalog."""
 
     id: str
     name: str
@@ -46,7 +52,11 @@ class StyleBody(_Body, frozen=True):
 
 
 class QualityBody(_Body, frozen=True):
-    """A quality to choose: `pixels` on the longest side, for `price` credits; `reason` says why it is not available."""
+    """Quality in the catalog.
+
+    `pixels` is the length of the longest side in px, and `price` is in credits. `reason` is null if the quality is
+    available, else a sentence that says why it is not.
+    """
 
     id: str
     name: str
@@ -58,7 +68,7 @@ class QualityBody(_Body, frozen=True):
 
 
 class LimitsBody(_Body, frozen=True):
-    """What is refused, and how long things take at most."""
+    """Limits of an upload, the time limit of a generation, and the undo window of a deletion."""
 
     max_upload_bytes: int
     max_pixels: int
@@ -68,7 +78,7 @@ class LimitsBody(_Body, frozen=True):
 
 
 class ModelBody(_Body, frozen=True):
-    """Which image model draws; a preview is no substitute for a real one."""
+    """Image model. `largest_side` is in px. A preview model only shows how Plushify works."""
 
     name: str
     title: str
@@ -77,7 +87,7 @@ class ModelBody(_Body, frozen=True):
 
 
 class CatalogBody(_Body, frozen=True):
-    """All there is to choose from."""
+    """Catalog, with the limits and the image model of this installation."""
 
     styles: list[StyleBody]
     qualities: list[QualityBody]
@@ -88,7 +98,7 @@ class CatalogBody(_Body, frozen=True):
 
 
 class FailureBody(_Body, frozen=True):
-    """Why there is no picture. The refund is committed together with the failure."""
+    """Reason why a generation failed. It is `refunded`, because failure and refund are committed atomically."""
 
     code: Code
     reason: Reason
@@ -96,9 +106,16 @@ class FailureBody(_Body, frozen=True):
     retryable: bool
     refunded: bool = True
 
+    @classmethod
+    def of(cls, failure: Failure) -> Self:
+        """Return the body of this failure."""
+        return cls(
+            code=failure.code, reason=failure.reason, message=failure.reason.message, retryable=failure.retryable
+        )
+
 
 class GenerationBody(_Body, frozen=True):
-    """A generation as it stands. `width` and `height` are the true size of the generated picture, in px."""
+    """Generation. `width` and `height` are those of the generated picture, in px."""
 
     id: UUID
     status: Status
@@ -116,8 +133,8 @@ class GenerationBody(_Body, frozen=True):
     error: FailureBody | None
 
     @classmethod
-    def of(cls, generation: Generation) -> "GenerationBody":
-        """This generation."""
+    def of(cls, generation: Generation) -> Self:
+        """Return the body of this generation."""
         url = f"/api/generations/{generation.id}"
         generated, failure = generation.generated, generation.failure
         return cls(
@@ -134,19 +151,12 @@ class GenerationBody(_Body, frozen=True):
             height=generated.height if generated else None,
             created_at=generation.created_at,
             completed_at=generation.completed_at,
-            error=FailureBody(
-                code=failure.code,
-                reason=failure.reason,
-                message=failure.reason.message,
-                retryable=failure.retryable,
-            )
-            if failure
-            else None,
+            error=FailureBody.of(failure) if failure else None,
         )
 
 
 class GenerationsBody(_Body, frozen=True):
-    """A page of generations; `total` counts all pages."""
+    """Page of generations. `next_cursor` is null on the last page. `total` counts the generations of all pages."""
 
     items: list[GenerationBody]
     next_cursor: UUID | None
@@ -154,14 +164,14 @@ class GenerationsBody(_Body, frozen=True):
 
 
 class CreditsBody(_Body, frozen=True):
-    """A user's plan and balance."""
+    """Plan of a user, and balance in credits."""
 
     plan: str
     balance: int
 
 
 class EntryBody(_Body, frozen=True):
-    """One movement of credits; `amount` is signed."""
+    """Entry of the credit ledger. `amount` is in credits and signed."""
 
     id: UUID
     kind: EntryKind
@@ -170,33 +180,9 @@ class EntryBody(_Body, frozen=True):
     generation_id: UUID | None
     created_at: datetime
 
-    @classmethod
-    def of(cls, entry: LedgerEntry) -> "EntryBody":
-        """This entry."""
-        return cls(
-            id=entry.id,
-            kind=entry.kind,
-            amount=entry.amount,
-            reason=entry.reason,
-            generation_id=entry.generation_id,
-            created_at=entry.created_at,
-        )
-
 
 class EntriesBody(_Body, frozen=True):
-    """A page of the statement, newest first."""
+    """Page of ledger entries, newest first. `next_cursor` is null on the last page."""
 
     items: list[EntryBody]
     next_cursor: UUID | None
-
-
-def cursor_of(text: str | None) -> UUID | None:
-    """The place in a list that `nextCursor` named.
-
-    Raises:
-        InvalidInput: `invalid_cursor`.
-    """
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise InvalidInput(Reason.INVALID_CURSOR) from None

@@ -1,12 +1,12 @@
-"""The command line: `plushify`.
+"""Command line: `plushify`.
 
-server, pictures, credits, spending, upkeep    the commands, one module per group
-├── wired       everything they work with, on a database that is up to date
-├── report      what `doctor` prints
-└── terminal    how all of them talk to people and to programs
+serve, generate, credits, costs, maintenance    the commands
+├── runtime     event loop and container of a command
+├── report      output of `plushify doctor`
+└── terminal    output for people and for programs
 
-Progress and errors go to stderr, results to stdout. Everything heavy is imported by the command that needs it, so
-that `plushify --help` answers at once.
+Results go to stdout, progress and errors to stderr. Commands import what they need when they run, so that
+`plushify --help` responds at once.
 """
 
 from collections.abc import Sequence
@@ -40,18 +40,19 @@ app.command()(doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line. Exits with 0; 1 if it was refused or failed; 2 if it was asked wrongly."""
+    """Run the command line.
+
+    Exit codes: 0 success, 1 refusal or failure, 2 wrong usage or invalid setting, 130 interrupted.
+    """
     try:
         app(arguments, prog_name="plushify")
     except Exception as error:
-        _explain(error)
+        _exit_with_message(error)
         raise
 
 
-def _explain(error: Exception) -> None:
-    """Exit with a sentence, if the error is one of those that a sentence explains."""
-    from sqlalchemy.exc import DBAPIError
-
+def _exit_with_message(error: Exception) -> None:
+    """Print the message of an expected error and exit. Return if the error is a bug, whose traceback is needed."""
     from plushify_core import PlushifyError
     from plushify_web.settings import SettingsError
 
@@ -60,14 +61,18 @@ def _explain(error: Exception) -> None:
             fail(str(error), 2)
         case PlushifyError():
             fail(error.message, 1)
-        case DBAPIError():
-            fail(f"The database: {error.orig}.", 1)
         case OSError():
             fail(f"{error}.", 1)
 
+    from plushify_web.container import database_error_message
 
-def _version(wanted: bool) -> None:
-    if wanted:
+    message = database_error_message(error)
+    if message is not None:
+        fail(f"The database: {message}.", 1)
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
         import importlib.metadata
 
         typer.echo(f"plushify {importlib.metadata.version('plushify')}")
@@ -77,7 +82,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    """What holds for every command."""
+    """Define the options of `plushify` itself."""

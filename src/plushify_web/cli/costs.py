@@ -1,6 +1,7 @@
-"""What the image model costs, against what it earns."""
+"""Command `plushify costs`: costs of the image model compared with the credits earned."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,35 +16,35 @@ if TYPE_CHECKING:
 HEADINGS = ("Day (UTC)", "Style", "Model", "Pictures", "Credits", "USD", "USD each", "Failed", "USD lost", "Unpriced")
 
 Group = tuple[str, str, str]
-"""A day, a style and a model."""
+"""Day, style and model."""
 
 
 def costs(
-    days: Annotated[int, typer.Option(help="How many days, today included.", min=1, max=3660)] = 7,
+    days: Annotated[int, typer.Option(help="Number of days, including today.", min=1, max=3660)] = 7,
     as_json: Json = False,
 ) -> None:
-    """Show the credits that pictures earned against the dollars they cost, by day, style and model."""
+    """Show the credits that pictures earned and the dollars they cost, by day, style and model."""
 
     async def report(container: "Container") -> "Sequence[CostLine]":
         return await container.plushify().costs.report(days=days)
 
-    groups: dict[Group, _Costs] = {}
-    total = _Costs()
+    groups: dict[Group, _Totals] = {}
+    total = _Totals()
     for line in run(report):
-        costs_of_group = groups.setdefault((line.day.isoformat(), line.style, line.model), _Costs())
-        costs_of_group.add(line)
+        group = groups.setdefault((line.day.isoformat(), line.style, line.model), _Totals())
+        group.add(line)
         total.add(line)
     if as_json:
         lines = [
-            {"day": day, "style": style, "model": model, **costs.as_dict()}
-            for (day, style, model), costs in groups.items()
+            {"day": day, "style": style, "model": model, **totals.as_dict()}
+            for (day, style, model), totals in groups.items()
         ]
         print_json({"days": days, "lines": lines, "total": total.as_dict()})
         return
     if not groups:
         typer.echo(f"There were no model calls in {counted(days, 'day')}.")
         return
-    rows = [(*group, *costs.as_row()) for group, costs in groups.items()]
+    rows = [(*key, *totals.as_row()) for key, totals in groups.items()]
     print_table(HEADINGS, [*rows, ("Total", "", "", *total.as_row())], numbers=HEADINGS[3:])
     if total.failed:
         typer.echo("\nFailed: calls without a picture. Their credits were refunded.")
@@ -53,32 +54,32 @@ def costs(
         typer.echo(f"\n{counted(total.running, 'call')} not counted, because still under way.")
 
 
-class _Costs:
-    """Calls, added up."""
+@dataclass(kw_only=True, eq=False)
+class _Totals:
+    """Sums over model calls. Costs are in nano-dollars."""
 
-    def __init__(self) -> None:
-        self.pictures = 0
-        self.credits = 0
-        self.nano_usd = 0
-        self.unpriced_pictures = 0
-        self.failed = 0
-        self.failed_nano_usd = 0
-        self.unpriced_failed = 0
-        self.running = 0
+    pictures: int = 0
+    credits: int = 0
+    nano_usd: int = 0
+    unpriced_pictures: int = 0
+    failed: int = 0
+    failed_nano_usd: int = 0
+    unpriced_failed: int = 0
+    running: int = 0
 
     @property
     def unpriced(self) -> int:
-        """The calls whose cost is not known."""
+        """Number of calls whose cost is unknown."""
         return self.unpriced_pictures + self.unpriced_failed
 
     @property
     def usd_each(self) -> float | None:
-        """What a picture cost on average, of those whose cost is known."""
+        """Average cost in dollars of the pictures whose cost is known; None if there are none."""
         priced = self.pictures - self.unpriced_pictures
         return self.nano_usd / priced / 1e9 if priced else None
 
     def add(self, line: "CostLine") -> None:
-        """Count these calls too."""
+        """Add the calls of this line."""
         from plushify_core import Outcome
 
         if line.outcome is Outcome.SUCCEEDED:
@@ -94,7 +95,7 @@ class _Costs:
             self.unpriced_failed += line.unpriced_calls
 
     def as_dict(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the sums for programs."""
         return {
             "pictures": self.pictures,
             "creditsEarned": self.credits,
@@ -108,7 +109,7 @@ class _Costs:
         }
 
     def as_row(self) -> tuple[str, ...]:
-        """For people; in the order of the headings."""
+        """Return the cells of a table row, in the order of `HEADINGS` from `Pictures` on."""
         return (
             str(self.pictures),
             str(self.credits),

@@ -1,49 +1,49 @@
-"""Who has how many credits, and why."""
+"""Commands `plushify credits`: credits of accounts, and the reasons for them."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plushify_web.cli.runtime import account, run
+from plushify_web.cli.runtime import find_account, run
 from plushify_web.cli.terminal import Json, counted, print_json, print_table
 
 if TYPE_CHECKING:
     from plushify_core import LedgerEntry, Subscription, User
     from plushify_web.container import Container
 
-credits_app = typer.Typer(help="Give and take credits, and show who has how many.", no_args_is_help=True)
+credits_app = typer.Typer(help="Grant, correct and show the credits of an account.", no_args_is_help=True)
 
-Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Whose credits.")]
-Why = Annotated[str, typer.Option(help="Why; it stands in the statement.")]
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Email address of the account.")]
+ReasonText = Annotated[str, typer.Option(help="Reason, as shown in the statement.")]
 
 
 @credits_app.command()
 def grant(
     email: Email,
-    amount: Annotated[int, typer.Argument(metavar="N", help="How many credits, one at least.", min=1)],
-    reason: Why,
+    amount: Annotated[int, typer.Argument(metavar="N", help="Number of credits, at least 1.", min=1)],
+    reason: ReasonText,
     as_json: Json = False,
 ) -> None:
-    """Give credits to an account."""
+    """Grant credits to an account."""
 
-    async def give(container: "Container") -> "tuple[User, Subscription]":
-        user = await account(container, email)
+    async def post(container: "Container") -> "tuple[User, Subscription]":
+        user = await find_account(container, email)
         return user, await container.plushify().credits.add_credits(user.id, amount, reason=reason, actor=_operator())
 
-    user, subscription = run(give)
+    user, subscription = run(post)
     if as_json:
         print_json({"email": user.email, "granted": amount, "balance": subscription.balance})
     else:
         typer.echo(f"{user.email} got {counted(amount, 'credit')} and has {subscription.balance} now.")
 
 
-# A number that begins with a minus would be taken for an option otherwise.
+# Without this setting, a number that begins with a minus is parsed as an option.
 @credits_app.command(context_settings={"ignore_unknown_options": True})
 def adjust(
     email: Email,
-    amount: Annotated[int, typer.Argument(metavar="N", help="How many credits to add, or, with a minus, to take.")],
-    reason: Why,
+    amount: Annotated[int, typer.Argument(metavar="N", help="Number of credits to add, or, with a minus, to take.")],
+    reason: ReasonText,
     as_json: Json = False,
 ) -> None:
     """Correct the balance of an account."""
@@ -52,37 +52,37 @@ def adjust(
     if amount == 0:
         raise InvalidInput(message="Nothing to correct: N is how many credits to add, or, with a minus, to take.")
 
-    async def correct(container: "Container") -> "tuple[User, Subscription]":
-        user = await account(container, email)
+    async def post(container: "Container") -> "tuple[User, Subscription]":
+        user = await find_account(container, email)
         try:
-            posted = await container.plushify().credits.adjust_credits(
+            subscription = await container.plushify().credits.adjust_credits(
                 user.id, amount, reason=reason, actor=_operator()
             )
         except InsufficientCredits as error:
-            has = (await container.plushify().credits.ensure_subscription(user.id)).balance
+            balance = (await container.plushify().credits.ensure_subscription(user.id)).balance
             raise InsufficientCredits(
-                message=f"{user.email} has {counted(has, 'credit')}: {-amount} cannot be taken."
+                message=f"{user.email} has {counted(balance, 'credit')}: {-amount} cannot be taken."
             ) from error
-        return user, posted
+        return user, subscription
 
-    user, subscription = run(correct)
+    user, subscription = run(post)
     if as_json:
         print_json({"email": user.email, "adjusted": amount, "balance": subscription.balance})
     else:
-        done = f"{counted(abs(amount), 'credit')} {'added' if amount > 0 else 'taken'}"
-        typer.echo(f"{user.email}: {done}, {subscription.balance} now.")
+        change = f"{counted(abs(amount), 'credit')} {'added' if amount > 0 else 'taken'}"
+        typer.echo(f"{user.email}: {change}, {subscription.balance} now.")
 
 
 @credits_app.command()
 def show(
     email: Email,
-    limit: Annotated[int, typer.Option(help="How many entries of the statement.", min=1, max=100)] = 20,
+    limit: Annotated[int, typer.Option(help="Maximum number of entries.", min=1, max=100)] = 20,
     as_json: Json = False,
 ) -> None:
-    """Show the balance of an account, and its latest entries, each with the balance behind it."""
+    """Show the balance of an account and its latest ledger entries, each with the balance after it."""
 
-    async def look(container: "Container") -> "tuple[User, Subscription, list[dict[str, Any]]]":
-        user = await account(container, email)
+    async def read(container: "Container") -> "tuple[User, Subscription, list[dict[str, Any]]]":
+        user = await find_account(container, email)
         subscription = await container.plushify().credits.ensure_subscription(user.id)
         statement = await container.plushify().credits.statement(user.id, limit=limit)
         balance, lines = subscription.balance, []
@@ -91,7 +91,7 @@ def show(
             balance -= entry.amount
         return user, subscription, lines
 
-    user, subscription, lines = run(look)
+    user, subscription, lines = run(read)
     if as_json:
         plan, balance = subscription.plan, subscription.balance
         print_json({"email": user.email, "plan": plan, "balance": balance, "entries": lines})

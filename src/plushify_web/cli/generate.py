@@ -1,4 +1,4 @@
-"""Making a plushie without a server."""
+"""Command `plushify generate`: makes a plushie without a server."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,29 +12,30 @@ if TYPE_CHECKING:
     from plushify_web.container import Container
 
 LOCAL_EMAIL = "you@localhost"
+"""Email address of the account that pays by default. It is created at the first use."""
 
 
 def generate(
     photo: Annotated[
         Path,
-        typer.Argument(metavar="PHOTO", help="A photo: JPEG, PNG or WebP.", exists=True, dir_okay=False, readable=True),
+        typer.Argument(metavar="PHOTO", help="Photo: JPEG, PNG or WebP.", exists=True, dir_okay=False, readable=True),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where to put the picture.", dir_okay=False, writable=True)
+        Path, typer.Option("--output", "-o", help="File to write the picture to.", dir_okay=False, writable=True)
     ],
-    style: Annotated[str, typer.Option(help="A style of the catalog.")] = "classic",
-    quality: Annotated[str, typer.Option(help="A quality of the catalog.")] = "standard",
-    email: Annotated[str, typer.Option(help="Whose credits pay; an account on this machine.")] = LOCAL_EMAIL,
+    style: Annotated[str, typer.Option(help="Style in the catalog.")] = "classic",
+    quality: Annotated[str, typer.Option(help="Quality in the catalog.")] = "standard",
+    email: Annotated[str, typer.Option(help="Account on this machine that pays.")] = LOCAL_EMAIL,
     as_json: Json = False,
 ) -> None:
-    """Make a plushie of a photo on this machine, without a server."""
+    """Make a plushie from a photo on this machine, without a server."""
     import asyncio
     import os
 
     from plushify_core import InsufficientCredits, InvalidInput
 
     if not (output.parent.is_dir() and os.access(output.parent, os.W_OK)):
-        # Found out before anything is paid.
+        # Checked first, because a picture that cannot be written would still be paid for.
         raise InvalidInput(message=f"There is no folder {output.parent} that a picture could be put in.")
 
     async def make(container: "Container") -> dict[str, Any]:
@@ -44,7 +45,7 @@ def generate(
         with spinner(f"{model.title} is making a plushie"):
             try:
                 with photo.open("rb") as file:
-                    # One byte over the limit is enough to be refused.
+                    # One byte over the limit is enough for `generate` to refuse the photo.
                     data = file.read(plushify.limits.max_upload_bytes + 1)
                 generation = await plushify.generate.generate(user.id, data, style=style, quality=quality)
             except InsufficientCredits as error:
@@ -54,7 +55,7 @@ def generate(
             finally:
                 await plushify.generate.wait_for_cleanup()
         picture = generation.generated
-        assert picture is not None, "a generation that did not fail has its picture"
+        assert picture is not None, "a succeeded generation has a picture"
         data = b"".join([chunk async for chunk in plushify.gallery.read(picture)])
         await asyncio.to_thread(output.write_bytes, data)
         subscription = await plushify.credits.ensure_subscription(user.id)
@@ -72,14 +73,14 @@ def generate(
             "id": str(generation.id),
         }
 
-    made = run(make)
+    result = run(make)
     if as_json:
-        print_json(made)
+        print_json(result)
         return
     typer.echo(
-        f"{made['path']}\n"
-        f"  style     {made['styleName']}\n"
-        f"  size      {made['width']} × {made['height']} px\n"
-        f"  credits   {made['creditsSpent']} spent, {made['balance']} left\n"
-        f"  drawn by  {made['model']['title']}"
+        f"{result['path']}\n"
+        f"  style     {result['styleName']}\n"
+        f"  size      {result['width']} × {result['height']} px\n"
+        f"  credits   {result['creditsSpent']} spent, {result['balance']} left\n"
+        f"  drawn by  {result['model']['title']}"
     )

@@ -1,4 +1,4 @@
-"""Keeping the house in order."""
+"""Commands `plushify migrate`, `sweep` and `doctor`: maintenance of an installation."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,83 +13,88 @@ if TYPE_CHECKING:
 
 
 def migrate() -> None:
-    """Bring the database to the tables of this version."""
+    """Migrate the database to the schema of this version."""
 
-    async def nothing(_: "Container") -> None:
-        """For the sake of what comes before."""
+    async def do_nothing(_: "Container") -> None:
+        """Do nothing, because `run` has already migrated the database."""
 
-    run(nothing)
+    run(do_nothing)
     typer.echo("The database is up to date.", err=True)
 
 
 def sweep(as_json: Json = False) -> None:
-    """Settle what dead processes left behind, and remove what nobody needs. Servers do so by themselves."""
-    done = run(_settle)
+    """Settle interrupted generations, purge deleted ones, and remove orphaned blobs. Servers do this periodically."""
+    counts = run(_sweep_all)
     if as_json:
-        print_json(done)
+        print_json(counts)
     else:
-        typer.echo(_told(done))
+        typer.echo(_sentence(counts))
 
 
 def doctor(
-    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended safely.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired safely.")] = False,
     online: Annotated[
-        bool, typer.Option("--online", help="Also try the storage, and ask the image model's provider.")
+        bool, typer.Option("--online", help="Also check the blob store and the provider of the image model.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """Compare balances, ledger, generations and pictures, and list what disagrees. Exits with 1 if anything does."""
+    """Compare balances, ledger, generations and pictures, and list inconsistencies. Exits with 1 if any remain."""
     from plushify_web.cli.report import Report
 
     report = Report(as_json=as_json)
 
     async def examine(container: "Container") -> None:
-        migrated = await _is_migrated(container, report)
+        is_current = await _check_schema(container, report)
         if online:
-            await _try_out(container, report)
-        if migrated:
+            await _check_online(container, report)
+        if is_current:
             with spinner("Comparing balances, ledger, generations and pictures"):
-                await _compare(container, report, repair=repair)
+                await _audit(container, report, repair=repair)
 
-    run(examine, migrated=False)
+    run(examine, migrate=False)
     report.close(repair=repair)
     raise typer.Exit(0 if report.healthy else 1)
 
 
-async def _try_out(container: "Container", report: "Report") -> None:
+async def _check_online(container: "Container", report: "Report") -> None:
     preflight = container.preflight()
     report.notice(await preflight.check_storage())
     for notice in await preflight.check_model():
         report.notice(notice)
 
 
-async def _is_migrated(container: "Container", report: "Report") -> bool:
+async def _check_schema(container: "Container", report: "Report") -> bool:
+    """Report whether the database has the schema of this version, and return it."""
     from plushify_core.ports import Level, Notice
 
-    migrated = await container.migrations().is_current()
-    if migrated:
+    is_current = await container.migrations().is_current()
+    if is_current:
         notice = Notice(level=Level.OK, subject="database", detail="It has the tables of this version.")
     else:
         detail = "It does not have the tables of this version: run `plushify migrate`."
         notice = Notice(level=Level.ERROR, subject="database", detail=detail)
     report.notice(notice)
-    return migrated
+    return is_current
 
 
-async def _compare(container: "Container", report: "Report", *, repair: bool) -> None:
+async def _audit(container: "Container", report: "Report", *, repair: bool) -> None:
     if repair:
-        done = await _settle(container)
-        report.swept(done, _told(done))
+        counts = await _sweep_all(container)
+        report.swept(counts, _sentence(counts))
     async for finding in container.plushify().audit.findings(repair=repair):
         report.finding(finding)
 
 
-async def _settle(container: "Container") -> dict[str, int]:
-    """Sweep until nothing is left to do; how many generations were refunded, erased, cleared up after and finished, and
-    of how many users credits expired."""
+async def _sweep_all(container: "Container") -> dict[str, int]:
+    """Sweep until nothing is left to do, and run the reclaimed generations.
+
+    Returns:
+        The numbers of generations that were refunded, erased (purged), tidied (rid of orphaned blobs) and finished,
+        and the number of users whose credits expired.
+    """
     plushify = container.plushify()
     await container.accounts().remove_expired_sessions()
-    done = {"refunded": 0, "erased": 0, "tidied": 0, "finished": 0, "expired": 0}
+    counts = {"refunded": 0, "erased": 0, "tidied": 0, "finished": 0, "expired": 0}
     while True:
         swept = await plushify.recover.sweep()
         for generation_id in swept.to_run:
@@ -98,11 +103,11 @@ async def _settle(container: "Container") -> dict[str, int]:
             await plushify.generate.wait_for_cleanup()
         batch = (swept.refunded, swept.purged, swept.tidied, len(swept.to_run), swept.expired)
         if not any(batch):
-            return done
-        for what, count in zip(done, batch, strict=True):
-            done[what] += count
+            return counts
+        for name, count in zip(counts, batch, strict=True):
+            counts[name] += count
 
 
-def _told(done: dict[str, int]) -> str:
-    generations = ", ".join(f"{done[what]} {what}" for what in ("refunded", "erased", "tidied", "finished"))
-    return f"Generations: {generations}. Users whose credits expired: {done['expired']}."
+def _sentence(counts: dict[str, int]) -> str:
+    generations = ", ".join(f"{counts[name]} {name}" for name in ("refunded", "erased", "tidied", "finished"))
+    return f"Generations: {generations}. Users whose credits expired: {counts['expired']}."

@@ -1,5 +1,6 @@
-"""What `plushify doctor` prints, line by line, as it is found."""
+"""Report of `plushify doctor`, printed line by line."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -21,58 +22,71 @@ SUBJECTS = {
 }
 
 
+@dataclass(kw_only=True, eq=False)
 class Report:
-    """Prints what is found, and counts it. Nothing of it is kept.
+    """Prints and counts notices and findings, without keeping them in memory.
 
     Args:
         as_json: print one JSON object per line, whose `type` is `check`, `sweep`, `finding` or `summary`.
     """
 
-    def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
-        self._counts = {"errors": 0, "warnings": 0, "disagreeing": 0, "mended": 0}
+    as_json: bool
+    _errors: int = field(init=False, default=0)
+    _warnings: int = field(init=False, default=0)
+    _disagreeing: int = field(init=False, default=0)
+    _mended: int = field(init=False, default=0)
 
     @property
     def healthy(self) -> bool:
-        """Whether all agrees, or was mended; what is for soon is not counted."""
-        return not (self._counts["errors"] or self._counts["disagreeing"])
+        """Whether there are no errors and no unrepaired findings. Warnings are not counted."""
+        return not (self._errors or self._disagreeing)
 
     def notice(self, notice: Notice) -> None:
-        """Something was tried out."""
-        if notice.level is not Level.OK:
-            self._counts[f"{notice.level}s"] += 1
+        """Print the notice of a check."""
+        self._errors += notice.level is Level.ERROR
+        self._warnings += notice.level is Level.WARNING
         self._print("check", msgspec.structs.asdict(notice), _line(notice.level, f"{notice.subject}: {notice.detail}"))
 
-    def swept(self, done: dict[str, int], told: str) -> None:
-        """A sweep came first."""
-        self._print("sweep", done, _line("swept", told))
+    def swept(self, counts: dict[str, int], sentence: str) -> None:
+        """Print the result of the sweep before a repair."""
+        self._print("sweep", counts, _line("swept", sentence))
 
     def finding(self, finding: Finding) -> None:
-        """Something disagrees, or did."""
-        self._counts["mended" if finding.repaired else "disagreeing"] += 1
-        told = f"{SUBJECTS[finding.disagreement]} {finding.subject}: {finding.detail}"
+        """Print a finding of the audit."""
+        self._mended += finding.repaired
+        self._disagreeing += not finding.repaired
+        sentence = f"{SUBJECTS[finding.disagreement]} {finding.subject}: {finding.detail}"
         mark = "mended" if finding.repaired else "disagrees"
-        self._print("finding", msgspec.structs.asdict(finding), _line(mark, told))
+        self._print("finding", msgspec.structs.asdict(finding), _line(mark, sentence))
 
     def close(self, *, repair: bool) -> None:
-        """Say how it went."""
-        self._print("summary", {"healthy": self.healthy, **self._counts}, self._summary(repair=repair))
+        """Print the summary."""
+        counts = {
+            "errors": self._errors,
+            "warnings": self._warnings,
+            "disagreeing": self._disagreeing,
+            "mended": self._mended,
+        }
+        self._print("summary", {"healthy": self.healthy, **counts}, self._summary(repair=repair))
 
     def _summary(self, *, repair: bool) -> str:
-        errors, warnings, disagreeing, mended = self._counts.values()
-        said = [counted(count, what) for count, what in ((errors, "error"), (warnings, "warning")) if count]
-        if mended:
-            said.append(f"{mended} mended")
-        if disagreeing:
-            said.append(f"{disagreeing} disagree{'s' if disagreeing == 1 else ''}")
-        if not disagreeing:
-            return f"{', '.join(said or ['All agrees'])}."
+        parts = []
+        if self._errors:
+            parts.append(counted(self._errors, "error"))
+        if self._warnings:
+            parts.append(counted(self._warnings, "warning"))
+        if self._mended:
+            parts.append(f"{self._mended} mended")
+        if self._disagreeing:
+            parts.append(f"{self._disagreeing} disagree{'s' if self._disagreeing == 1 else ''}")
+        if not self._disagreeing:
+            return f"{', '.join(parts or ['All agrees'])}."
         advice = "a person has to decide" if repair else "`plushify doctor --repair` mends what is safe"
-        return f"{', '.join(said)}: {advice}."
+        return f"{', '.join(parts)}: {advice}."
 
-    def _print(self, kind: str, values: dict[str, Any], told: str) -> None:
-        typer.echo(msgspec.json.encode({"type": kind, **values}) if self._as_json else told)
+    def _print(self, kind: str, values: dict[str, Any], line: str) -> None:
+        typer.echo(msgspec.json.encode({"type": kind, **values}) if self.as_json else line)
 
 
-def _line(mark: str, told: str) -> str:
-    return f"{typer.style(f'{mark:<9}', fg=COLOURS.get(mark))}  {told}"
+def _line(mark: str, sentence: str) -> str:
+    return f"{typer.style(f'{mark:<9}', fg=COLOURS.get(mark))}  {sentence}"

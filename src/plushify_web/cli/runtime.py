@@ -1,4 +1,4 @@
-"""What the commands work with: everything wired, for as long as one takes."""
+"""Runtime of the commands: an event loop and a container, for the duration of one command."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,42 +13,43 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def run(work: "Callable[[Container], Awaitable[T]]", *, migrated: bool = True) -> T:
-    """What `work` makes of everything wired.
+def run(command: "Callable[[Container], Awaitable[T]]", *, migrate: bool = True) -> T:
+    """Run `command` in an event loop and return its result.
 
     Args:
-        migrated: bring the database to the tables of this version first.
+        command: function that gets the container.
+        migrate: whether to migrate the database to the schema of this version first.
     """
     import asyncio
 
-    async def wired() -> T:
-        async with _container(migrated=migrated) as container:
-            return await work(container)
+    async def run_with_container() -> T:
+        async with _container(migrate=migrate) as container:
+            return await command(container)
 
     try:
-        return asyncio.run(wired())
+        return asyncio.run(run_with_container())
     except KeyboardInterrupt:
         fail("Interrupted.", 130)
 
 
 @contextlib.asynccontextmanager
-async def _container(*, migrated: bool) -> "AsyncIterator[Container]":
+async def _container(*, migrate: bool) -> "AsyncIterator[Container]":
     from plushify_web.container import Container
     from plushify_web.logs import configure_logging
 
     container = Container()
     configure_logging(container.settings().log)
     async with container.closing():
-        if migrated:
+        if migrate:
             await container.migrations().upgrade()
         yield container
 
 
-async def account(container: "Container", email: str) -> "User":
-    """The account with this address.
+async def find_account(container: "Container", email: str) -> "User":
+    """Return the account with this email address.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is no such account.
     """
     from plushify_core import NotFound
 

@@ -1,4 +1,4 @@
-"""Serving."""
+"""Command `plushify serve`: runs the HTTP server."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from plushify_web.settings import Settings
 
 REQUESTS_PER_WORKER = 1024
-"""How many requests a worker has in flight at once; the rest wait in the backlog. Those that wait for their plushie
-cost next to nothing, so there may be many."""
+"""Maximum of concurrent requests of a worker; further requests wait in the backlog. The limit is high, because requests
+that wait for a generation use almost no resources."""
 
 SHUTDOWN_MARGIN_S = 15
-"""What a worker gets on top of the time to drain, to settle what it cancelled, before it is killed."""
+"""Seconds that a worker has after draining, to settle the cancelled generations, before it is killed."""
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 for every one.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to listen at.", min=1, max=65535)] = 8000,
-    workers: Annotated[int, typer.Option(help="How many processes share the work.", min=1)] = 1,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all addresses.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(help="Number of worker processes.", min=1)] = 1,
 ) -> None:
-    """Serve the page and the HTTP API. Migrations are applied first."""
+    """Serve the page and the HTTP API. Migrates the database first."""
     import multiprocessing
 
     from granian import Granian
@@ -33,7 +33,7 @@ def serve(
 
     from plushify_web.logs import logging_config
 
-    # A fork would copy the threads' locks of whatever this process has loaded, held or not.
+    # A fork would copy locks that threads of this process may hold.
     multiprocessing.set_start_method("spawn", force=True)
     _check_address(host, port)
     settings, title = run(_prepare)
@@ -56,14 +56,17 @@ def serve(
 
     @server.on_startup
     def announce() -> None:
-        shown = f"[{host}]" if ":" in host else host
-        typer.echo(f"Plushify is at {settings.public_url or f'http://{shown}:{port}'}\n{title} draws.", err=True)
+        url_host = f"[{host}]" if ":" in host else host  # an IPv6 address
+        typer.echo(f"Plushify is at {settings.public_url or f'http://{url_host}:{port}'}\n{title} draws.", err=True)
 
     server.serve()
 
 
 def _check_address(host: str, port: int) -> None:
-    """Fail with a sentence where the server would fail with a panic, or share the port with another one."""
+    """Exit with a message if the address cannot be used.
+
+    The server itself would panic, or share the port with another server.
+    """
     import socket
 
     try:
@@ -76,5 +79,5 @@ def _check_address(host: str, port: int) -> None:
 
 
 async def _prepare(container: "Container") -> "tuple[Settings, str]":
-    """Check the settings, and see which model draws, before any worker starts."""
+    """Validate the settings, and return them and the title of the image model, before any worker starts."""
     return container.settings(), (await container.plushify().model.capabilities()).title

@@ -25,7 +25,7 @@ EMAIL_MAX_CHARS = 254
 TOKEN_BYTES = 32
 
 CONCURRENT_HASHES = 4
-"""Limit of concurrent hashes. Each takes 64 MiB and a core for about 50 ms, so a flood of sign-ins stays bounded."""
+"""Limit of concurrent hashes, which bounds the load of many sign-ins. Each takes 64 MiB and about 50 ms of a core."""
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _EMAIL = re.compile(rf"[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*")
@@ -83,7 +83,7 @@ class Accounts:
         if len(password) > PASSWORD_MAX_CHARS:
             raise Unauthorized(Reason.WRONG_PASSWORD)
         if self._decoy is None:
-            self._decoy = await self._hash(secrets.token_urlsafe())
+            self._decoy = await self._hash(secrets.token_urlsafe())  # verified if there is no account
         password_hash = user.password_hash if user else None
         if not await self._verify(password_hash or self._decoy, password) or user is None or password_hash is None:
             raise Unauthorized(Reason.WRONG_PASSWORD)

@@ -77,8 +77,8 @@ class Authentication(AbstractAuthenticationMiddleware):
     def _from_our_page(self, connection: ASGIConnection[Any, Any, Any, Any], *, with_cookie: bool) -> bool:
         """Return whether our own page, or a program, sent the request.
 
-        Browsers tell the origin by `Sec-Fetch-Site` or `Origin`. A request with neither comes from a program. It is
-        refused if it has a cookie, because an old browser might have sent it.
+        Browsers send `Sec-Fetch-Site` or `Origin`. A request with neither comes from a program, unless it has a cookie:
+        then an old browser may have sent it, and it is refused.
 
         Source: https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
         """

@@ -1,4 +1,4 @@
-"""The page and what it is made of: files of this package, and nothing from other hosts."""
+"""Routes of the web page and its static files. Every file is part of this package."""
 
 import hashlib
 import mimetypes
@@ -14,15 +14,15 @@ from plushify_web.api.headers import matches
 STATIC = Path(__file__).parent / "static"
 
 _FILES = {"/" + file.relative_to(STATIC).as_posix(): file for file in STATIC.rglob("*") if file.is_file()}
-"""What is served, by its path. Only what is listed here: no path leads out of the folder."""
+"""Served files by URL path. Only listed files are served, so no path can leave the folder."""
 
 _MEDIA_TYPES = {".js": "text/javascript", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
-"""Those a system's own table may not know, or know wrongly."""
+"""Media types that the table of the operating system may lack or have wrong."""
 
 
 @route("/", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False, sync_to_thread=True)
 def index(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """The page."""
+    """Return the page."""
     return _file(request, _FILES["/index.html"])
 
 
@@ -33,7 +33,7 @@ def index(request: Request[Any, Any, Any]) -> Response[bytes]:
     sync_to_thread=True,
 )
 def asset(request: Request[Any, Any, Any], path: FromPath[Path]) -> Response[bytes]:
-    """A part of the page."""
+    """Return a static file of the page."""
     file = _FILES.get(path.as_posix())
     if file is None:
         raise NotFound
@@ -43,7 +43,7 @@ def asset(request: Request[Any, Any, Any], path: FromPath[Path]) -> Response[byt
 def _file(request: Request[Any, Any, Any], file: Path) -> Response[bytes]:
     data = file.read_bytes()
     etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    # Asked for again each time: the files have no version in their names.
+    # Browsers revalidate each time, because the names of the files contain no version.
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if matches(request, etag):
         return Response(b"", status_code=304, headers=headers)

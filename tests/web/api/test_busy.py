@@ -1,4 +1,4 @@
-"""A server that has enough to do, over HTTP."""
+"""Submissions to a server at its limit or during its shutdown."""
 
 import pytest
 
@@ -14,15 +14,17 @@ ASYNC = {"Prefer": "respond-async"}
 
 @pytest.fixture
 def settings() -> Settings:
-    """Room for one."""
+    """Return settings with room for one unfinished generation."""
     return Settings(max_in_flight=1, drain_s=0)
 
 
-async def test_a_full_server_says_when_to_come_back(
+async def test_a_full_server_returns_retry_after(
     client: Client, stranger: Client, model: MemoryImageModel, container: Container
 ) -> None:
-    """A submission for which there is no room is RATE_LIMITED with `Retry-After`; no credit moves, nothing is
-    stored, and a bad photo in between takes no room."""
+    """A submission beyond `max_in_flight` is RATE_LIMITED with `Retry-After`, is not charged, and stores nothing.
+
+    A refused photo does not count towards the limit.
+    """
     assert (await submit(stranger, b"no photo")).status_code == 415
     model.delay_s = 3600
     assert (await submit(client, headers=ASYNC)).status_code == 202
@@ -40,8 +42,8 @@ async def test_a_full_server_says_when_to_come_back(
     assert blobs.blobs == stored
 
 
-async def test_a_server_that_is_about_to_stop_takes_nothing(client: Client, container: Container) -> None:
-    """During a shutdown a submission is RATE_LIMITED with `Retry-After`, and costs nothing."""
+async def test_a_stopping_server_refuses_submissions(client: Client, container: Container) -> None:
+    """During a shutdown, a submission is RATE_LIMITED with `Retry-After`, and is not charged."""
     container.plushify().runner.stop()
     response = await submit(client)
     assert (response.status_code, response.json()["reason"]) == (429, "server_busy")
@@ -49,8 +51,8 @@ async def test_a_server_that_is_about_to_stop_takes_nothing(client: Client, cont
     assert await balance(client) == 3
 
 
-async def test_what_was_paid_for_is_never_refused(client: Client, model: MemoryImageModel) -> None:
-    """A full server answers a request sent again: it is the one that fills it, and has been paid for."""
+async def test_a_full_server_accepts_replays(client: Client, model: MemoryImageModel) -> None:
+    """A full server accepts a replay, because its generation is already counted and paid for."""
     model.delay_s = 3600
     headers = {**ASYNC, "Idempotency-Key": "once"}
     first = await submit(client, headers=headers)

@@ -1,4 +1,4 @@
-"""The catalog."""
+"""Catalog resource."""
 
 from pathlib import Path
 
@@ -29,8 +29,8 @@ credit_multiplier = 2
 """
 
 
-async def test_what_there_is_to_choose_from(visitor: Client) -> None:
-    """The catalog tells styles, qualities with their real sizes and prices, limits, and which model draws."""
+async def test_returns_the_catalog(visitor: Client) -> None:
+    """The response has the styles, the qualities with sizes and prices, the limits, and the image model."""
     catalog = (await visitor.get("/api/catalog")).json()
 
     assert [style["id"] for style in catalog["styles"]] == ["classic", "kawaii", "realistic", "cartoon", "chibi"]
@@ -60,8 +60,8 @@ async def test_what_there_is_to_choose_from(visitor: Client) -> None:
     assert (catalog["freeCredits"], catalog["buyCreditsUrl"]) == (3, None)
 
 
-async def test_what_the_model_cannot_draw_is_not_for_sale() -> None:
-    """A quality beyond the model's largest side is shown as unavailable, with the reason."""
+async def test_a_quality_beyond_the_model_is_unavailable() -> None:
+    """A quality larger than the largest side of the model is unavailable, with a reason."""
     container = make_container(Settings())
     container.model.override(providers.Singleton(MemoryImageModel, largest_side_px=1024))
     async with browser(create_app(container)) as client:
@@ -70,7 +70,7 @@ async def test_what_the_model_cannot_draw_is_not_for_sale() -> None:
     assert qualities[2]["reason"] == "Negative (in memory) draws at most 1024 px on the longest side."
 
 
-async def test_a_catalog_of_ones_own(tmp_path: Path) -> None:
+async def test_a_custom_catalog_replaces_the_default(tmp_path: Path) -> None:
     """`PLUSHIFY_CATALOG` replaces styles, sizes and prices."""
     file = tmp_path / "catalog.toml"
     file.write_text(CATALOG)

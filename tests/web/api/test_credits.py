@@ -1,4 +1,4 @@
-"""Balance and statement."""
+"""Credits resource: balance and ledger entries."""
 
 import pytest
 
@@ -7,13 +7,13 @@ from tests.web.conftest import Client, make
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_statement_tells_every_movement(client: Client) -> None:
-    """Each entry says how much, why, and for which generation; the newest comes first, in pages."""
-    made = await make(client)
+async def test_lists_ledger_entries(client: Client) -> None:
+    """Each entry has its amount, reason and generation. Pages are newest first."""
+    generation = await make(client)
 
     first = (await client.get("/api/credits/entries", params={"limit": 1})).json()
     (entry,) = first["items"]
-    assert (entry["kind"], entry["amount"], entry["generationId"]) == ("consume", -1, made["id"])
+    assert (entry["kind"], entry["amount"], entry["generationId"]) == ("consume", -1, generation["id"])
     last = (await client.get("/api/credits/entries", params={"cursor": first["nextCursor"]})).json()
     assert [(entry["kind"], entry["amount"], entry["reason"]) for entry in last["items"]] == [
         ("grant", 3, "free credits")

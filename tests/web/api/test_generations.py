@@ -1,8 +1,6 @@
-"""Making plushies over HTTP, and the gallery."""
+"""Generations resource: submission of photos, and the gallery."""
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,7 +8,6 @@ import pytest
 from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel
 from plushify_core import Billing, ModelError, Reason
 from plushify_core.ports import ModelRequest, ModelResult
-from plushify_web.api.generations import FORM_MAX_PARTS
 from plushify_web.container import Container
 from plushify_web.settings import Settings
 from tests.web.conftest import PHOTO, Client, Connect, balance, make, submit
@@ -20,16 +17,16 @@ pytestmark = pytest.mark.anyio
 ASYNC = {"Prefer": "respond-async"}
 
 
-async def test_a_photo_becomes_a_picture(client: Client) -> None:
-    """Submitting waits for the end and answers 201 with the generation, whose price is taken."""
+async def test_submit_returns_the_generation(client: Client) -> None:
+    """A submission waits for the end, returns 201 with the generation, and is charged."""
     response = await submit(client)
 
-    made = response.json()
-    url = f"/api/generations/{made['id']}"
+    generation = response.json()
+    url = f"/api/generations/{generation['id']}"
     assert response.status_code == 201
     assert response.headers["Location"] == url
-    assert made == {
-        "id": made["id"],
+    assert generation == {
+        "id": generation["id"],
         "status": "succeeded",
         "style": "kawaii",
         "quality": "standard",
@@ -37,21 +34,21 @@ async def test_a_photo_becomes_a_picture(client: Client) -> None:
         "originalUrl": f"{url}/original",
         "generatedUrl": f"{url}/generated",
         "thumbnailUrl": f"{url}/thumbnail",
-        "placeholder": made["placeholder"],
+        "placeholder": generation["placeholder"],
         "width": 512,
         "height": 384,
-        "createdAt": made["createdAt"],
-        "completedAt": made["completedAt"],
+        "createdAt": generation["createdAt"],
+        "completedAt": generation["completedAt"],
         "error": None,
     }
-    assert made["placeholder"].startswith("data:")
-    assert made["createdAt"].endswith("Z")
+    assert generation["placeholder"].startswith("data:")
+    assert generation["createdAt"].endswith("Z")
     assert await balance(client) == 2
-    assert (await client.get(url)).json() == made
+    assert (await client.get(url)).json() == generation
 
 
-async def test_a_client_that_does_not_want_to_wait(client: Client, model: MemoryImageModel) -> None:
-    """`Prefer: respond-async` answers 202 at once, with the address at which the end will be seen (RFC 7240)."""
+async def test_prefer_respond_async(client: Client, model: MemoryImageModel) -> None:
+    """`Prefer: respond-async` returns 202 at once, with the URL of the unfinished generation (RFC 7240)."""
     model.delay_s = 3600
     response = await submit(client, headers=ASYNC)
 
@@ -61,25 +58,25 @@ async def test_a_client_that_does_not_want_to_wait(client: Client, model: Memory
     assert (await client.get(response.headers["Location"])).json()["id"] == response.json()["id"]
 
 
-async def test_a_client_that_waits_a_while(client: Client, model: MemoryImageModel) -> None:
-    """`Prefer: wait=0` runs out at once; a wait that is long enough ends with the picture."""
+async def test_prefer_wait(client: Client, model: MemoryImageModel) -> None:
+    """A submission returns 201 if the generation ends within `Prefer: wait=N` seconds, and 202 otherwise."""
     assert (await submit(client, headers={"Prefer": "wait=30"})).status_code == 201
     model.delay_s = 3600
     response = await submit(client, headers={"Prefer": "wait=0"})
     assert (response.status_code, response.headers["Preference-Applied"]) == (202, "wait=0")
 
 
-async def test_who_goes_away_loses_nothing(
+async def test_a_generation_continues_after_its_request_is_cancelled(
     client: Client, container: Container, model: MemoryImageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A generation goes on when the request that submitted it is cancelled."""
+    """A generation succeeds even though the request that submitted it is cancelled."""
     called = asyncio.Event()
-    go_on = asyncio.Event()
+    proceed = asyncio.Event()
     generate = model.generate
 
     async def slow(request: ModelRequest) -> ModelResult:
         called.set()
-        await go_on.wait()
+        await proceed.wait()
         return await generate(request)
 
     monkeypatch.setattr(model, "generate", slow)
@@ -87,7 +84,7 @@ async def test_who_goes_away_loses_nothing(
     await called.wait()
     request.cancel()
     await asyncio.wait({request})
-    go_on.set()
+    proceed.set()
 
     (generation,) = (await client.get("/api/generations")).json()["items"]
     user_id = (await client.get("/api/session")).json()["user"]["id"]
@@ -103,10 +100,10 @@ async def test_who_goes_away_loses_nothing(
         (Reason.TIMEOUT, True, 504),
     ],
 )
-async def test_a_failure_is_a_problem_and_costs_nothing(
+async def test_a_failed_generation_is_a_problem_and_refunded(
     client: Client, model: MemoryImageModel, reason: Reason, retryable: bool, status: int
 ) -> None:
-    """A failed generation answers its problem, refunded; the gallery keeps it with its error."""
+    """A failed generation returns a problem and is refunded. The gallery lists it with its error."""
     model.fail_next(ModelError(reason, "as scripted", retryable=retryable, billing=Billing.NOT_BILLED))
     response = await submit(client)
 
@@ -142,10 +139,10 @@ async def test_a_failure_is_a_problem_and_costs_nothing(
         (PHOTO, {"quality": "gigantic"}, 400, "unknown_quality"),
     ],
 )
-async def test_bad_input_costs_nothing(
+async def test_bad_input_is_not_charged(
     client: Client, container: Container, photo: bytes | None, fields: dict[str, str], status: int, reason: str
 ) -> None:
-    """What cannot be carried out says why; no credit moves and nothing is stored."""
+    """Each kind of bad input has its own reason. No credit moves and nothing is stored."""
     response = await submit(client, photo, **fields)
 
     problem = response.json()
@@ -155,87 +152,8 @@ async def test_bad_input_costs_nothing(
     assert (await balance(client), blobs.blobs) == (3, {})
 
 
-async def test_bodies_that_are_no_form(client: Client) -> None:
-    """A body of another kind, a form that breaks off and a text in the wrong encoding are problems, not bugs."""
-    url = "/api/generations"
-    boundary = {"Content-Type": "multipart/form-data; boundary=x"}
-    field = b'--x\r\nContent-Disposition: form-data; name="style"\r\n'
-    assert (await client.post(url, json={"style": "kawaii"})).status_code == 415
-    assert (await client.post(url)).status_code == 415
-    for content in (
-        b"",
-        b"nonsense",
-        field + b"\r\nkaw",
-        field + b"\r\n\xff\xfe\r\n--x--\r\n",
-        field + b"Content-Type: text/plain; charset=nonsense\r\n\r\nkawaii\r\n--x--\r\n",
-        b"".join(field + b"\r\nkawaii\r\n" for _ in range(100)) + b"--x--\r\n",
-    ):
-        response = await client.post(url, content=content, headers=boundary)
-        assert (response.status_code, response.json()["code"]) == (400, "INVALID_INPUT"), content
-
-
-async def test_a_form_has_few_parts(client: Client) -> None:
-    """More parts than the form has fields are refused, whatever they are called."""
-    parts = b"".join(
-        b'--x\r\nContent-Disposition: form-data; name="f%d"\r\n\r\nany\r\n' % number
-        for number in range(FORM_MAX_PARTS + 1)
-    )
-    headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    response = await client.post("/api/generations", content=parts + b"--x--\r\n", headers=headers)
-    assert (response.status_code, response.json()["code"]) == (400, "INVALID_INPUT")
-
-
-async def test_what_no_database_can_compare(client: Client) -> None:
-    """A filter with a NUL character is refused before a database sees it."""
-    for field in ("style", "quality"):
-        response = await client.get("/api/generations", params={field: "\0"})
-        assert (response.status_code, response.json()["reason"]) == (400, "invalid_request")
-
-
-async def test_a_method_that_nobody_serves_is_no_bug(visitor: Client) -> None:
-    """OPTIONS, which needs no sign-in, answers for routes that do."""
-    assert (await visitor.options("/api/generations")).status_code < 500
-
-
-async def test_what_is_private_is_not_cached(client: Client) -> None:
-    """Lists, balances and statements are kept by no cache."""
-    for path in ("generations", "credits", "credits/entries", "session"):
-        assert "no-store" in (await client.get(f"/api/{path}")).headers["Cache-Control"], path
-
-
-class TestTheLimitOfAnUpload:
-    @pytest.fixture
-    def settings(self) -> Settings:
-        """A small limit."""
-        return Settings(max_upload_bytes=1000, drain_s=0)
-
-    async def test_a_photo_over_the_limit(self, client: Client) -> None:
-        """A photo that is too large is refused by its size, with the limit."""
-        response = await submit(client, PHOTO + bytes(1000))
-        assert (response.status_code, response.json()["reason"]) == (413, "image_too_large")
-
-    # Litestar 2.25 leaves the temporary file it was writing to the garbage collector, which closes it with a warning.
-    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
-    async def test_a_body_without_end_is_not_read(self, client: Client) -> None:
-        """Reading stops at the limit, whether the length is told beforehand or not."""
-        read = 0
-
-        async def endless() -> AsyncIterator[bytes]:
-            nonlocal read
-            yield b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
-            while True:
-                read += 65_536
-                yield bytes(65_536)
-
-        headers = {"Content-Type": "multipart/form-data; boundary=x"}
-        response = await client.post("/api/generations", content=endless(), headers=headers)
-        gc.collect()  # here, and not in the middle of a test that has nothing to do with it
-        assert (response.status_code, response.json()["reason"]) == (413, "image_too_large")
-        assert read <= 4 * 65_536
-
-
-async def test_without_credits_there_is_no_picture(client: Client, model: MemoryImageModel) -> None:
-    """A submission that the balance does not cover is refused with 402 and the balance."""
+async def test_refuses_a_submission_that_the_balance_does_not_cover(client: Client, model: MemoryImageModel) -> None:
+    """A submission whose price exceeds the balance returns 402, and the model is not called."""
     response = await submit(client, quality="ultra")
 
     assert (response.status_code, response.json()["code"]) == (402, "INSUFFICIENT_CREDITS")
@@ -244,8 +162,10 @@ async def test_without_credits_there_is_no_picture(client: Client, model: Memory
     assert model.requests == []
 
 
-async def test_too_many_at_once(client: Client, model: MemoryImageModel, container: Container) -> None:
-    """Beyond `max_in_flight_per_user` a submission is told when to come back."""
+async def test_limits_unfinished_generations_per_user(
+    client: Client, model: MemoryImageModel, container: Container
+) -> None:
+    """A submission beyond `max_in_flight_per_user` returns 429 with `Retry-After`, and is not charged."""
     user_id = (await client.get("/api/session")).json()["user"]["id"]
     await container.plushify().credits.add_credits(user_id, 10, reason="test")
     model.delay_s = 3600
@@ -258,8 +178,8 @@ async def test_too_many_at_once(client: Client, model: MemoryImageModel, contain
     assert await balance(client) == 10
 
 
-async def test_the_same_key_is_the_same_generation(client: Client, model: MemoryImageModel) -> None:
-    """Sent again with its idempotency key, a submission is answered again and charged once."""
+async def test_an_idempotency_key_makes_a_submission_repeatable(client: Client, model: MemoryImageModel) -> None:
+    """A replay returns the same generation and is not charged. Another request with the same key is refused."""
     first = await submit(client, headers={"Idempotency-Key": "k1"})
     again = await submit(client, headers={"Idempotency-Key": "k1"})
     other = await submit(client, headers={"Idempotency-Key": "k1"}, style="chibi")
@@ -269,16 +189,23 @@ async def test_the_same_key_is_the_same_generation(client: Client, model: Memory
     assert (other.status_code, other.json()["reason"]) == (422, "idempotency_key_reused")
 
 
-async def test_the_gallery_in_pages(client: Client) -> None:
-    """The gallery is listed newest first, in pages that know where the next begins and how many there are."""
-    made = [(await make(client))["id"] for _ in range(3)]
+async def test_idempotency_keys_are_per_user(client: Client, stranger: Client) -> None:
+    """Two users can use the same idempotency key."""
+    mine = await submit(client, headers={"Idempotency-Key": "same"})
+    theirs = await submit(stranger, headers={"Idempotency-Key": "same"})
+    assert (theirs.status_code, theirs.json()["id"] == mine.json()["id"]) == (201, False)
+
+
+async def test_lists_generations_in_pages(client: Client) -> None:
+    """Pages are newest first by default, and have the cursor of the next page and the total number of generations."""
+    ids = [(await make(client))["id"] for _ in range(3)]
 
     first = (await client.get("/api/generations", params={"limit": 2})).json()
-    assert ([item["id"] for item in first["items"]], first["total"]) == ([made[2], made[1]], 3)
+    assert ([item["id"] for item in first["items"]], first["total"]) == ([ids[2], ids[1]], 3)
     last = (await client.get("/api/generations", params={"limit": 2, "cursor": first["nextCursor"]})).json()
-    assert ([item["id"] for item in last["items"]], last["nextCursor"]) == ([made[0]], None)
+    assert ([item["id"] for item in last["items"]], last["nextCursor"]) == ([ids[0]], None)
     oldest = (await client.get("/api/generations", params={"sort": "oldest"})).json()
-    assert [item["id"] for item in oldest["items"]] == made
+    assert [item["id"] for item in oldest["items"]] == ids
     none = (await client.get("/api/generations", params={"style": "chibi"})).json()
     assert none == {"items": [], "nextCursor": None, "total": 0}
 
@@ -293,38 +220,45 @@ async def test_the_gallery_in_pages(client: Client) -> None:
         ({"sort": "random"}, "invalid_request"),
     ],
 )
-async def test_pages_that_do_not_exist(client: Client, query: dict[str, str], reason: str) -> None:
-    """A page that cannot be is refused."""
+async def test_refuses_invalid_pages(client: Client, query: dict[str, str], reason: str) -> None:
+    """An invalid cursor, limit or order is refused."""
     response = await client.get("/api/generations", params=query)
     assert (response.status_code, response.json()["reason"]) == (400, reason)
 
 
-async def test_deleting_and_bringing_back(client: Client) -> None:
-    """What is deleted is gone from the gallery and from every address at once, and comes back as it was."""
-    made = await make(client)
-    url = f"/api/generations/{made['id']}"
+async def test_refuses_a_filter_with_nul_characters(client: Client) -> None:
+    """A filter with a NUL character, which PostgreSQL cannot compare, is refused."""
+    for field in ("style", "quality"):
+        response = await client.get("/api/generations", params={field: "\0"})
+        assert (response.status_code, response.json()["reason"]) == (400, "invalid_request")
+
+
+async def test_delete_and_restore(client: Client) -> None:
+    """A deleted generation disappears from the gallery and from every URL at once. A restored one is unchanged."""
+    generation = await make(client)
+    url = f"/api/generations/{generation['id']}"
 
     assert (await client.delete(url)).status_code == 204
-    for gone in (url, made["originalUrl"], made["generatedUrl"], made["thumbnailUrl"]):
-        assert (await client.get(gone)).status_code == 404
+    for deleted in (url, generation["originalUrl"], generation["generatedUrl"], generation["thumbnailUrl"]):
+        assert (await client.get(deleted)).status_code == 404
     assert (await client.delete(url)).status_code == 404
     assert (await client.get("/api/generations")).json()["total"] == 0
 
     restored = await client.post(f"{url}/restore")
-    assert (restored.status_code, restored.json()) == (200, made)
-    assert (await client.get(url)).json() == made
+    assert (restored.status_code, restored.json()) == (200, generation)
+    assert (await client.get(url)).json() == generation
 
 
-class TestWhenTheUndoWindowIsOver:
+class TestAfterTheUndoWindow:
     @pytest.fixture
     def settings(self) -> Settings:
-        """An undo window of no length."""
+        """Return settings without an undo window."""
         return Settings(undo_delete_s=0, drain_s=0)
 
-    async def test_what_is_deleted_does_not_come_back(self, client: Client, container: Container) -> None:
-        """It is too late to restore; the next sweep erases row and blobs, and then there is nothing to restore."""
-        made = await make(client)
-        url = f"/api/generations/{made['id']}"
+    async def test_a_deleted_generation_cannot_be_restored(self, client: Client, container: Container) -> None:
+        """Restoring is refused. The next sweep purges row and blobs, and after that the generation does not exist."""
+        generation = await make(client)
+        url = f"/api/generations/{generation['id']}"
         await client.delete(url)
         late = await client.post(f"{url}/restore")
         assert (late.status_code, late.json()["reason"]) == (422, "undo_window_over")
@@ -335,8 +269,8 @@ class TestWhenTheUndoWindowIsOver:
         assert (await client.post(f"{url}/restore")).status_code == 404
 
 
-async def test_what_is_being_made_cannot_be_deleted(client: Client, model: MemoryImageModel) -> None:
-    """An unfinished generation stays."""
+async def test_an_unfinished_generation_cannot_be_deleted(client: Client, model: MemoryImageModel) -> None:
+    """Deleting an unfinished generation is refused."""
     model.delay_s = 3600
     url = (await submit(client, headers=ASYNC)).headers["Location"]
 
@@ -344,34 +278,27 @@ async def test_what_is_being_made_cannot_be_deleted(client: Client, model: Memor
     assert (response.status_code, response.json()["reason"]) == (422, "generation_unfinished")
 
 
-async def test_what_is_not_yours_does_not_exist(client: Client, stranger: Client, connect: Connect) -> None:
-    """To everybody else a generation is not there: by no method, at no address, in no list."""
-    made = await make(client)
-    url = f"/api/generations/{made['id']}"
+async def test_generations_of_other_users_do_not_exist(client: Client, stranger: Client, connect: Connect) -> None:
+    """Another user gets 404 at every URL of a generation, with every method, and finds it in no list."""
+    generation = await make(client)
+    url = f"/api/generations/{generation['id']}"
     for method, address in (
         ("GET", url),
         ("DELETE", url),
         ("POST", f"{url}/restore"),
-        ("GET", made["originalUrl"]),
-        ("GET", made["generatedUrl"]),
-        ("GET", made["thumbnailUrl"]),
+        ("GET", generation["originalUrl"]),
+        ("GET", generation["generatedUrl"]),
+        ("GET", generation["thumbnailUrl"]),
     ):
         response = await stranger.request(method, address)
         assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND"), (method, address)
     assert (await stranger.get("/api/generations")).json()["items"] == []
     assert (await stranger.get("/api/credits/entries")).json()["items"][0]["kind"] == "grant"
-    assert (await client.get(url)).json() == made
+    assert (await client.get(url)).json() == generation
 
 
-async def test_a_key_belongs_to_its_user(client: Client, stranger: Client) -> None:
-    """Two users may use the same idempotency key."""
-    mine = await submit(client, headers={"Idempotency-Key": "same"})
-    theirs = await submit(stranger, headers={"Idempotency-Key": "same"})
-    assert (theirs.status_code, theirs.json()["id"] == mine.json()["id"]) == (201, False)
-
-
-async def test_nobody_gets_nothing(visitor: Client) -> None:
-    """Whoever is not signed in is asked to sign in, at every address that is somebody's."""
+async def test_every_private_route_needs_a_session(visitor: Client) -> None:
+    """Without a session, every route with data of a user returns 401."""
     url = f"/api/generations/{uuid4()}"
     for method, address in (
         ("GET", "/api/credits"),
@@ -387,3 +314,14 @@ async def test_nobody_gets_nothing(visitor: Client) -> None:
     ):
         response = await visitor.request(method, address)
         assert (response.status_code, response.json()["reason"]) == (401, "sign_in_required"), (method, address)
+
+
+async def test_options_needs_no_session(visitor: Client) -> None:
+    """OPTIONS works without a session on a route that needs one for other methods."""
+    assert (await visitor.options("/api/generations")).status_code < 500
+
+
+async def test_private_data_is_not_cached(client: Client) -> None:
+    """Responses with lists, the balance, the statement or the session are not stored by caches."""
+    for path in ("generations", "credits", "credits/entries", "session"):
+        assert "no-store" in (await client.get(f"/api/{path}")).headers["Cache-Control"], path

@@ -1,4 +1,4 @@
-"""Request headers: `Prefer`."""
+"""Request header `Prefer`."""
 
 import pytest
 
@@ -20,7 +20,7 @@ from plushify_web.api.headers import parse_prefer
         ("wait=soon, wait=-1, wait=1.5", None, ""),
     ],
 )
-def test_what_is_preferred(header: str | None, patience_s: int | None, applied: str) -> None:
-    """Known preferences count, the first of its kind wins, and everything else is ignored (RFC 7240)."""
+def test_parses_prefer(header: str | None, patience_s: int | None, applied: str) -> None:
+    """If a preference is repeated, the first one applies. Unknown and malformed ones are ignored (RFC 7240)."""
     preference = parse_prefer(header)
     assert (preference.patience_s, preference.applied) == (patience_s, applied)

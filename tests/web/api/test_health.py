@@ -1,4 +1,4 @@
-"""Health."""
+"""Health endpoints."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def container(tmp_path: Path) -> Container:
-    """As elsewhere, but on SQLite."""
+    """Return a container with in-memory adapters, except for a database in SQLite."""
     container = make_container(Settings(data_dir=tmp_path))
     container.store.reset_override()
     container.migrations.reset_override()
@@ -24,7 +24,7 @@ def container(tmp_path: Path) -> Container:
 
 
 async def test_ready_once_the_database_is_migrated(container: Container) -> None:
-    """A process is ready when its database is at the head of the migrations, and names the model that draws."""
+    """The process is ready once its database has the current schema. The response names the image model."""
     store: SqlStore = container.store()
     async with browser(create_app(container)) as client:
         before = await client.get("/health/ready")
@@ -37,7 +37,7 @@ async def test_ready_once_the_database_is_migrated(container: Container) -> None
 
 
 async def test_not_ready_without_the_blob_store(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A blob store that cannot be reached is named; the process lives nevertheless."""
+    """The response names an unreachable blob store, but not the cause."""
     store: SqlStore = container.store()
     await Migrations(store.engine).upgrade()
 

@@ -1,4 +1,4 @@
-"""The description of the API."""
+"""OpenAPI description of the API."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ OPERATIONS = {
 }
 
 
-async def test_every_operation_tells_its_answers(visitor: Client) -> None:
-    """Each operation has an id, a tag, and all the statuses it answers; errors are problems."""
+async def test_every_operation_declares_its_responses(visitor: Client) -> None:
+    """Each operation has an id, a tag and all its response statuses. Errors are problem details."""
     schema: dict[str, Any] = (await visitor.get("/schema")).json()
 
     operations = [operation for path in schema["paths"].values() for operation in path.values()]

@@ -1,4 +1,4 @@
-"""Errors, all of one shape."""
+"""Problem details of errors."""
 
 import pytest
 
@@ -22,10 +22,10 @@ pytestmark = pytest.mark.anyio
         ("POST", "/api/session", 400, "INVALID_INPUT", "invalid_request"),
     ],
 )
-async def test_the_frameworks_own_errors(
+async def test_framework_errors_are_problems(
     client: Client, method: str, path: str, status: int, code: str, reason: str
 ) -> None:
-    """What no use case was asked for is a problem like any other."""
+    """Errors of the framework, such as an unknown route, have the same form as those of the use cases."""
     response = await client.request(method, path, content=b"{" if method == "POST" else None)
 
     problem = response.json()
@@ -36,13 +36,13 @@ async def test_the_frameworks_own_errors(
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_a_bug_tells_the_log_and_not_the_user(
+async def test_an_unexpected_exception_is_logged_and_not_revealed(
     client: Client, container: Container, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An unforeseen exception is a 500 whose charge is unknown; its text stands in the log only."""
+    """An unexpected exception returns 500, and whether it was charged is unknown. Only the log has its message."""
 
     async def broken(*_: object, **__: object) -> None:
-        raise KeyError("a secret of the house")
+        raise KeyError("a secret message")
 
     monkeypatch.setattr(GalleryUseCase, "list", broken)
     response = await client.get("/api/generations")
@@ -51,4 +51,4 @@ async def test_a_bug_tells_the_log_and_not_the_user(
     assert (response.status_code, problem["code"], problem["reason"]) == (500, Code.GENERATION_FAILED, "internal")
     assert problem["charged"] is None
     assert "secret" not in response.text
-    assert "a secret of the house" in caplog.text
+    assert "a secret message" in caplog.text

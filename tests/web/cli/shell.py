@@ -1,6 +1,7 @@
-"""The command line, as somebody at a terminal uses it."""
+"""Command line for tests, run in this process."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -8,21 +9,21 @@ import pytest
 from plushify_web.cli import main
 
 
+@dataclass(frozen=True, eq=False)
 class Shell:
-    """Runs the command line, and tells what it printed."""
+    """Runs the command line and captures its output."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
+    capsys: pytest.CaptureFixture[str]
 
     def __call__(self, *arguments: object) -> tuple[int, str, str]:
-        """The exit code, stdout and stderr."""
+        """Run a command, and return its exit code, stdout and stderr."""
         with pytest.raises(SystemExit) as exited:
             main([str(argument) for argument in arguments])
-        out, err = self._capsys.readouterr()
+        out, err = self.capsys.readouterr()
         return int(exited.value.code or 0), out, err
 
     def json(self, *arguments: object) -> Any:
-        """What it printed for programs; it did not fail."""
+        """Run a command with `--json`, which must succeed, and return its result."""
         exit_code, out, err = self(*arguments, "--json")
         assert exit_code == 0, err
         return json.loads(out)

@@ -1,4 +1,4 @@
-"""What the image model costs, on the command line."""
+"""`plushify costs`."""
 
 from pathlib import Path
 
@@ -21,14 +21,16 @@ NOTHING = {
 MODEL = "google/gemini-2.5-flash-image"
 
 
-def test_no_calls_cost_nothing(plushify: Shell) -> None:
-    """Before the first call the report is a sentence, and for programs an empty list."""
+def test_reports_no_calls(plushify: Shell) -> None:
+    """Without model calls, the report is a sentence, and in JSON an empty list."""
     assert plushify("costs", "--days", 1)[1] == "There were no model calls in 1 day.\n"
     assert plushify.json("costs") == {"days": 7, "lines": [], "total": NOTHING}
 
 
-def test_credits_against_dollars(plushify: Shell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures with what they earned and cost; failed calls, and calls whose cost is not known, apart from them."""
+def test_reports_credits_earned_and_costs(
+    plushify: Shell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report has pictures with credits earned and costs. It counts failed and unpriced calls separately."""
     monkeypatch.setenv("PLUSHIFY_OPENROUTER_API_KEY", "sk-or-v1-costs")
     monkeypatch.setenv("PLUSHIFY_FREE_CREDITS", "10")
     with openrouter_emulator() as emulator:

@@ -1,4 +1,4 @@
-"""Credits on the command line."""
+"""`plushify credits`."""
 
 import getpass
 from datetime import datetime, timedelta
@@ -8,54 +8,73 @@ import pytest
 
 from tests.web.cli.shell import Shell
 
-ME = "you@localhost"
+EMAIL = "you@localhost"
+"""Account that `plushify generate` charges by default."""
 
 
 @pytest.fixture
 def customer(plushify: Shell, photo: Path, tmp_path: Path) -> Shell:
-    """The command line, after a photo was made a plushie: of the three free credits, two are left."""
+    """Make a plushie, which leaves two of the three free credits, and return the command line."""
     assert plushify("generate", photo, "-o", tmp_path / "out.png")[0] == 0
     return plushify
 
 
-def test_an_operator_corrects_a_balance(customer: Shell) -> None:
-    """`adjust` adds credits and, with a minus, takes them, and says how many there are now."""
-    assert customer("credits", "adjust", ME, 4, "--reason", "a gift")[1] == f"{ME}: 4 credits added, 6 now.\n"
-    assert customer("credits", "adjust", ME, -1, "--reason", "sorry")[1] == f"{ME}: 1 credit taken, 5 now.\n"
-    assert customer.json("credits", "adjust", ME, -5, "--reason", "all of it") == {
-        "email": ME,
+def test_adjust_corrects_a_balance(customer: Shell) -> None:
+    """`adjust` adds credits or, with a minus, takes them, and prints the new balance."""
+    assert customer("credits", "adjust", EMAIL, 4, "--reason", "a gift")[1] == f"{EMAIL}: 4 credits added, 6 now.\n"
+    assert customer("credits", "adjust", EMAIL, -1, "--reason", "sorry")[1] == f"{EMAIL}: 1 credit taken, 5 now.\n"
+    assert customer.json("credits", "adjust", EMAIL, -5, "--reason", "all of it") == {
+        "email": EMAIL,
         "adjusted": -5,
         "balance": 0,
     }
 
 
+def test_grant_and_show_as_json(customer: Shell) -> None:
+    """With `--json`, `grant` and `show` print their results as JSON."""
+    assert customer.json("credits", "grant", EMAIL, 5, "--reason", "a gift") == {
+        "email": EMAIL,
+        "granted": 5,
+        "balance": 7,
+    }
+    shown = customer.json("credits", "show", EMAIL)
+    assert shown["balance"] == 7
+    assert [(entry["kind"], entry["amount"]) for entry in shown["entries"]] == [
+        ("grant", 5),
+        ("consume", -1),
+        ("grant", 3),
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [
-        ((ME, -3, "--reason", "x"), 1, f"plushify: {ME} has 2 credits: 3 cannot be taken."),
-        ((ME, 0, "--reason", "x"), 1, "plushify: Nothing to correct"),
-        ((ME, 1, "--reason", " "), 1, "plushify: Say why the credits are moved"),
-        ((ME, 1), 2, "--reason"),
-        ((ME, "many", "--reason", "x"), 2, "Invalid value"),
-        ((ME, 1, "--reason", "x", "--loudly"), 2, "--loudly"),
+        ((EMAIL, -3, "--reason", "x"), 1, f"plushify: {EMAIL} has 2 credits: 3 cannot be taken."),
+        ((EMAIL, 0, "--reason", "x"), 1, "plushify: Nothing to correct"),
+        ((EMAIL, 1, "--reason", " "), 1, "plushify: Say why the credits are moved"),
+        ((EMAIL, 1), 2, "--reason"),
+        ((EMAIL, "many", "--reason", "x"), 2, "Invalid value"),
+        ((EMAIL, 1, "--reason", "x", "--loudly"), 2, "--loudly"),
     ],
 )
-def test_what_cannot_be_corrected(customer: Shell, arguments: tuple[object, ...], exit_code: int, message: str) -> None:
-    """No balance goes below zero, nothing is posted without a reason, and no option is guessed at."""
+def test_adjust_refuses_invalid_input(
+    customer: Shell, arguments: tuple[object, ...], exit_code: int, message: str
+) -> None:
+    """`adjust` refuses a negative balance, a missing reason, zero credits and unknown options, and changes nothing."""
     found, out, err = customer("credits", "adjust", *arguments)
     assert (found, out) == (exit_code, "")
     assert message in err
-    assert customer.json("credits", "show", ME)["balance"] == 2
+    assert customer.json("credits", "show", EMAIL)["balance"] == 2
 
 
-def test_the_statement_explains_the_balance(customer: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`show` lists who moved credits when and why, the balance behind each entry, and when it expires."""
+def test_show_lists_ledger_entries(customer: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`show` lists each entry with its time, kind, amount, balance, expiry, reason and actor."""
     monkeypatch.setenv("PLUSHIFY_CREDITS_EXPIRE_DAYS", "90")
-    customer("credits", "grant", ME, 5, "--reason", "[bold]spring[/bold]")
-    customer("credits", "adjust", ME, -6, "--reason", "granted twice")
+    customer("credits", "grant", EMAIL, 5, "--reason", "[bold]spring[/bold]")
+    customer("credits", "adjust", EMAIL, -6, "--reason", "granted twice")
 
     operator = f"operator {getpass.getuser()}"
-    shown = customer.json("credits", "show", ME)
+    shown = customer.json("credits", "show", EMAIL)
     lines = [(line["kind"], line["amount"], line["balance"], line["reason"]) for line in shown["entries"]]
     assert lines == [
         ("adjust", -6, 1, "granted twice"),
@@ -68,8 +87,8 @@ def test_the_statement_explains_the_balance(customer: Shell, monkeypatch: pytest
     lifetime = datetime.fromisoformat(granted["expiresAt"]) - datetime.fromisoformat(granted["createdAt"])
     assert lifetime == timedelta(days=90)
 
-    head, _, *table = customer("credits", "show", ME, "--limit", 3)[1].splitlines()
-    assert head == f"{ME} has 1 credit."
+    head, _, *table = customer("credits", "show", EMAIL, "--limit", 3)[1].splitlines()
+    assert head == f"{EMAIL} has 1 credit."
     assert table[0].split() == ["Time", "(UTC)", "Kind", "Credits", "Balance", "Expires", "Reason", "By"]
     expires = granted["expiresAt"][:10]
     assert [line.split()[2:] for line in table[1:]] == [
@@ -79,7 +98,8 @@ def test_the_statement_explains_the_balance(customer: Shell, monkeypatch: pytest
     ]
 
 
-def test_credits_are_counted_in_plain_english(customer: Shell) -> None:
-    """One credit is a credit."""
-    assert customer("credits", "grant", "You@localhost", 1, "--reason", "x")[1] == f"{ME} got 1 credit and has 3 now.\n"
-    assert customer("credits", "show", ME)[1].splitlines()[0] == f"{ME} has 3 credits."
+def test_the_singular_of_credits(customer: Shell) -> None:
+    """One credit is printed in the singular."""
+    granted = customer("credits", "grant", "You@localhost", 1, "--reason", "x")[1]
+    assert granted == f"{EMAIL} got 1 credit and has 3 now.\n"
+    assert customer("credits", "show", EMAIL)[1].splitlines()[0] == f"{EMAIL} has 3 credits."

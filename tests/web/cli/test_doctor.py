@@ -1,4 +1,4 @@
-"""`plushify doctor`, on SQLite and a folder."""
+"""`plushify doctor` on SQLite and a folder."""
 
 import json
 import sqlite3
@@ -14,22 +14,22 @@ from tests.emulators.process import OpenRouterEmulator, openrouter_emulator
 from tests.web.cli.shell import Shell
 
 LONG_AGO = "2026-01-01 00:00:00.000000"
-SOUND = {"healthy": True, "errors": 0, "warnings": 0, "disagreeing": 0, "mended": 0}
-ME = "you@localhost"
+HEALTHY = {"healthy": True, "errors": 0, "warnings": 0, "disagreeing": 0, "mended": 0}
+EMAIL = "you@localhost"
 
-Statement = Callable[..., None]
-
-
-@pytest.fixture
-def house(plushify: Shell, photo: Path, tmp_path: Path) -> str:
-    """A house in order, with one generation: its id."""
-    made: str = plushify.json("generate", photo, "-o", tmp_path / "out.png")["id"]
-    return made
+Damage = Callable[..., None]
 
 
 @pytest.fixture
-def damage(tmp_path: Path) -> Statement:
-    """Executes SQL behind the back of everybody."""
+def generation_id(plushify: Shell, photo: Path, tmp_path: Path) -> str:
+    """Make a plushie, and return the id of its generation."""
+    generation_id: str = plushify.json("generate", photo, "-o", tmp_path / "out.png")["id"]
+    return generation_id
+
+
+@pytest.fixture
+def damage(tmp_path: Path) -> Damage:
+    """Return a function that changes the database directly with SQL."""
 
     def execute(statement: str, *parameters: object) -> None:
         with closing(sqlite3.connect(tmp_path / "data" / "plushify.db")) as connection, connection:
@@ -38,8 +38,8 @@ def damage(tmp_path: Path) -> Statement:
     return execute
 
 
-def lines(plushify: Shell, *arguments: object) -> tuple[int, list[dict[str, Any]]]:
-    """The exit code, and what was printed for programs, but for the check of the database."""
+def run_doctor(plushify: Shell, *arguments: object) -> tuple[int, list[dict[str, Any]]]:
+    """Run `plushify doctor --json`, and return its exit code and the objects that follow the check of the database."""
     exit_code, out, _ = plushify("doctor", "--json", *arguments)
     first, *rest = map(json.loads, out.splitlines())
     assert first["subject"] == "database"
@@ -47,25 +47,25 @@ def lines(plushify: Shell, *arguments: object) -> tuple[int, list[dict[str, Any]
 
 
 def summary(**counts: int) -> dict[str, Any]:
-    """The last line."""
+    """Return the last object, with these counts and otherwise zeros."""
     healthy = not (counts.get("errors") or counts.get("disagreeing"))
-    return {"type": "summary", **SOUND, "healthy": healthy, **counts}
+    return {"type": "summary", **HEALTHY, "healthy": healthy, **counts}
 
 
-def test_a_house_in_order(plushify: Shell, house: str) -> None:
-    """When all agrees, the doctor says so, and exits with 0."""
+def test_a_healthy_installation(plushify: Shell, generation_id: str) -> None:
+    """If there are no findings, the doctor says so and exits with 0."""
     exit_code, out, err = plushify("doctor")
     assert (exit_code, err) == (0, "Comparing balances, ledger, generations and pictures…\n")
     assert out == "ok         database: It has the tables of this version.\nAll agrees.\n"
-    assert lines(plushify) == (0, [summary()])
+    assert run_doctor(plushify) == (0, [summary()])
 
 
-def test_what_can_be_mended_is(plushify: Shell, house: str, damage: Statement, tmp_path: Path) -> None:
-    """A dry run lists what disagrees and changes nothing; `--repair` mends it and says so; then all agrees."""
+def test_repairs_findings(plushify: Shell, generation_id: str, damage: Damage, tmp_path: Path) -> None:
+    """Without `--repair`, findings are listed and nothing changes. With it they are repaired, and do not recur."""
     damage("UPDATE subscriptions SET balance = 100")
     stray = tmp_path / "data" / "blobs" / "generations" / "01a2055c-6679-7778-8435-66eb79f2a25b" / "original"
     stray.parent.mkdir()
-    stray.write_bytes(b"nobody's")
+    stray.write_bytes(b"orphaned")
     for _ in range(2):
         exit_code, out, _ = plushify("doctor")
         assert exit_code == 1
@@ -75,23 +75,23 @@ def test_what_can_be_mended_is(plushify: Shell, house: str, damage: Statement, t
             ["2", "disagree:"],
         ]
         assert "100, the entries add up to 2" in out
-    assert plushify.json("credits", "show", ME)["balance"] == 100
+    assert plushify.json("credits", "show", EMAIL)["balance"] == 100
 
-    exit_code, (swept, balance, blob, end) = lines(plushify, "--repair")
+    exit_code, (swept, balance, blob, end) = run_doctor(plushify, "--repair")
     assert (exit_code, end) == (0, summary(mended=2))
     assert swept == {"type": "sweep", "refunded": 0, "erased": 0, "tidied": 0, "finished": 0, "expired": 0}
     assert (balance["disagreement"], balance["repaired"]) == ("balance_differs_from_entries", True)
     assert (blob["disagreement"], blob["repaired"]) == ("blob_without_row", True)
-    assert plushify.json("credits", "show", ME)["balance"] == 2
+    assert plushify.json("credits", "show", EMAIL)["balance"] == 2
     assert not stray.exists()
-    assert lines(plushify) == (0, [summary()])
+    assert run_doctor(plushify) == (0, [summary()])
 
 
-def test_what_only_a_person_can_decide(plushify: Shell, house: str, tmp_path: Path) -> None:
-    """A picture that is gone is listed, by `--repair` too, and the exit code stays 1."""
-    key = f"generations/{house}/generated"
+def test_a_missing_blob_cannot_be_repaired(plushify: Shell, generation_id: str, tmp_path: Path) -> None:
+    """A missing blob is listed with `--repair` too, and the exit code is 1."""
+    key = f"generations/{generation_id}/generated"
     (tmp_path / "data" / "blobs" / key).unlink()
-    exit_code, (_, finding, end) = lines(plushify, "--repair")
+    exit_code, (_, finding, end) = run_doctor(plushify, "--repair")
     assert (exit_code, end) == (1, summary(disagreeing=1))
     assert finding == {
         "type": "finding",
@@ -103,8 +103,8 @@ def test_what_only_a_person_can_decide(plushify: Shell, house: str, tmp_path: Pa
     assert plushify("doctor", "--repair")[1].splitlines()[-1] == "1 disagrees: a person has to decide."
 
 
-def test_a_lease_that_is_over(plushify: Shell, house: str, damage: Statement) -> None:
-    """What a dead process left running is listed; `--repair` sweeps first: it is refunded, and all agrees."""
+def test_an_expired_lease_is_refunded(plushify: Shell, generation_id: str, damage: Damage) -> None:
+    """A generation of a dead process is listed. `--repair` sweeps first, which refunds it and settles the finding."""
     damage(
         "UPDATE generations SET status = 'running', lease_until = ?, deadline_at = ?, completed_at = NULL,"
         " generated = NULL, thumbnail = NULL",
@@ -112,18 +112,18 @@ def test_a_lease_that_is_over(plushify: Shell, house: str, damage: Statement) ->
         LONG_AGO,
     )
     damage("UPDATE model_calls SET outcome = 'calling', started_at = ?, ended_at = NULL", LONG_AGO)
-    exit_code, (finding, end) = lines(plushify)
-    assert (exit_code, finding["disagreement"], finding["subject"]) == (1, "lease_over", house)
+    exit_code, (finding, end) = run_doctor(plushify)
+    assert (exit_code, finding["disagreement"], finding["subject"]) == (1, "lease_over", generation_id)
     assert end == summary(disagreeing=1)
 
-    exit_code, (swept, end) = lines(plushify, "--repair")
+    exit_code, (swept, end) = run_doctor(plushify, "--repair")
     assert (exit_code, swept["refunded"], end) == (0, 1, summary())
-    assert plushify.json("credits", "show", ME)["balance"] == 3
-    assert lines(plushify) == (0, [summary()])
+    assert plushify.json("credits", "show", EMAIL)["balance"] == 3
+    assert run_doctor(plushify) == (0, [summary()])
 
 
-def test_a_database_of_another_version(plushify: Shell) -> None:
-    """Where the tables are others, the doctor says what to do, migrates nothing, and compares nothing."""
+def test_a_database_with_another_schema(plushify: Shell) -> None:
+    """If the database has another schema, the doctor says what to do, and neither migrates nor compares anything."""
     for _ in range(2):
         exit_code, out, err = plushify("doctor")
         assert (exit_code, err) == (1, "")
@@ -134,10 +134,10 @@ def test_a_database_of_another_version(plushify: Shell) -> None:
     assert plushify("doctor")[0] == 0
 
 
-def test_online_without_a_provider(plushify: Shell, house: str, tmp_path: Path) -> None:
-    """The built-in preview says that it is one; the storage is tried, and nothing stays behind."""
+def test_online_with_the_built_in_model(plushify: Shell, generation_id: str, tmp_path: Path) -> None:
+    """`--online` checks the storage, leaving no blob in it, and reports that the built-in model is a preview."""
     before = sorted((tmp_path / "data" / "blobs").rglob("*"))
-    exit_code, (storage, model, end) = lines(plushify, "--online")
+    exit_code, (storage, model, end) = run_doctor(plushify, "--online")
     assert (exit_code, end) == (0, summary())
     assert storage == {
         "type": "check",
@@ -150,21 +150,21 @@ def test_online_without_a_provider(plushify: Shell, house: str, tmp_path: Path) 
     assert sorted((tmp_path / "data" / "blobs").rglob("*")) == before
 
 
-def test_online_with_a_storage_that_is_full(plushify: Shell, house: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A storage that cannot be written to is an error."""
+def test_online_with_full_storage(plushify: Shell, generation_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Storage that cannot be written to is an error."""
 
     async def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(FsspecBlobStore, "put", full)
-    exit_code, (storage, *_, end) = lines(plushify, "--online")
+    exit_code, (storage, *_, end) = run_doctor(plushify, "--online")
     assert (exit_code, storage["level"], end) == (1, "error", summary(errors=1))
     assert "No space left on device" in storage["detail"]
 
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenRouterEmulator]:
-    """OpenRouter, with a key that it accepts, and a model that does not end soon."""
+    """Start an emulator of OpenRouter, and choose a key that it accepts and a model without an early end date."""
     with openrouter_emulator() as emulator:
         monkeypatch.setenv("PLUSHIFY_OPENROUTER_BASE_URL", emulator.base_url)
         monkeypatch.setenv("PLUSHIFY_OPENROUTER_API_KEY", "sk-or-v1-doctor")
@@ -173,9 +173,12 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenRouterEmulator]:
 
 
 def test_online_with_a_provider(plushify: Shell, provider: OpenRouterEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The provider is asked about the key, its credit, the model and its last day; what is for soon is a warning."""
+    """`--online` checks the key, its credit, the model and its end date.
+
+    Little credit and a near end date are warnings.
+    """
     plushify("migrate")
-    exit_code, (_, *checks, end) = lines(plushify, "--online")
+    exit_code, (_, *checks, end) = run_doctor(plushify, "--online")
     assert (exit_code, end) == (0, summary())
     assert [(check["subject"], check["level"]) for check in checks] == [
         ("key", "ok"),
@@ -186,7 +189,7 @@ def test_online_with_a_provider(plushify: Shell, provider: OpenRouterEmulator, m
 
     provider.account(limit=10, usage=9.5)
     monkeypatch.setenv("PLUSHIFY_IMAGE_MODEL", "emulator/retiring-image")
-    exit_code, (_, _, credit, _, expiration, end) = lines(plushify, "--online")
+    exit_code, (_, _, credit, _, expiration, end) = run_doctor(plushify, "--online")
     assert (exit_code, credit["level"], expiration["level"]) == (0, "warning", "warning")
     assert end == summary(warnings=2)
     assert plushify("doctor", "--online")[1].splitlines()[-1] == "2 warnings."
@@ -200,19 +203,19 @@ def test_online_with_a_provider(plushify: Shell, provider: OpenRouterEmulator, m
         ("PLUSHIFY_IMAGE_MODEL", "emulator/retired-image", "expiration"),
     ],
 )
-def test_online_with_a_provider_that_will_not_draw(
+def test_online_with_a_wrong_key_or_model(
     plushify: Shell, provider: OpenRouterEmulator, monkeypatch: pytest.MonkeyPatch, name: str, value: str, subject: str
 ) -> None:
-    """A key that is refused, or a model that is gone, is an error, and the exit code 1."""
+    """A refused key, an unknown model and an ended model are errors, and the exit code is 1."""
     plushify("migrate")
     monkeypatch.setenv(name, value)
-    exit_code, checks = lines(plushify, "--online")
+    exit_code, checks = run_doctor(plushify, "--online")
     assert exit_code == 1
     assert [check["subject"] for check in checks if check.get("level") == "error"] == [subject]
 
 
 def test_online_with_an_empty_account(plushify: Shell, provider: OpenRouterEmulator) -> None:
-    """Without credit no picture can be made: an error, in words."""
+    """A key without credit is an error."""
     plushify("migrate")
     provider.account(limit=5, usage=5)
     exit_code, out, _ = plushify("doctor", "--online")

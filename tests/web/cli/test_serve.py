@@ -1,6 +1,5 @@
-"""`plushify serve`, as a process."""
+"""`plushify serve`, in a process of its own."""
 
-import io
 import json
 import os
 import signal
@@ -16,22 +15,17 @@ import pytest
 import pyvips
 import stamina
 
+from tests.browser.server import free_port
 from tests.emulators.process import openrouter_emulator
+from tests.web.conftest import ADA, PASSWORD
+from tests.web.photos import jpeg
 
 START_TIMEOUT_S = 120
 
 
-def free_port() -> int:
-    """A port that nobody listens at now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @contextmanager
 def serving(data_dir: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    """A server of one worker, until the block ends."""
+    """Run a server with one worker until the block ends."""
     process = subprocess.Popen(
         [sys.executable, "-c", "from plushify_web.cli import main; main()", "serve", "--port", str(port)],
         env={**os.environ, "PLUSHIFY_DATA_DIR": str(data_dir), "PLUSHIFY_LOG": "json"},
@@ -48,42 +42,40 @@ def serving(data_dir: Path, port: int) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def browser() -> Iterator[httpx.Client]:
-    """What a browser sends for our own page."""
+    """Return a client that sends the headers of a browser that shows our page."""
     with httpx.Client(headers={"Sec-Fetch-Site": "same-origin"}, timeout=60, trust_env=False) as client:
         yield client
 
 
-def test_the_whole_way_over_a_real_server(tmp_path: Path, browser: httpx.Client) -> None:
-    """A fresh folder becomes a server; a photo becomes a plushie; who is signed in stays so over a restart; and the
-    server ends in order when it is told to."""
+def test_serves_across_a_restart(tmp_path: Path, browser: httpx.Client) -> None:
+    """A new installation makes a plushie, shuts down gracefully, and keeps session and gallery across a restart."""
     port = free_port()
     browser.base_url = httpx.URL(f"http://127.0.0.1:{port}")
     with serving(tmp_path / "data", port) as server:
         wait_for(browser)
-        account = {"email": "ada@plushify.test", "password": "correct horse battery"}
-        assert browser.post("/api/accounts", json=account).status_code == 201
+        assert browser.post("/api/accounts", json=ADA).status_code == 201
         form = {"style": "chibi", "quality": "standard"}
-        made = browser.post("/api/generations", data=form, files={"image": ("photo.jpg", jpeg())})
-        assert (made.status_code, made.json()["status"]) == (201, "succeeded")
-        picture = browser.get(made.json()["generatedUrl"])
-        shown = pyvips.Image.new_from_buffer(picture.content, "")
-        assert (shown.width, shown.height) == (made.json()["width"], made.json()["height"])
-        printed, logged = stopped(server)
+        response = browser.post("/api/generations", data=form, files={"image": ("photo.jpg", jpeg())})
+        generation = response.json()
+        assert (response.status_code, generation["status"]) == (201, "succeeded")
+        picture = pyvips.Image.new_from_buffer(browser.get(generation["generatedUrl"]).content, "")
+        assert (picture.width, picture.height) == (generation["width"], generation["height"])
+        printed, logged = stop(server)
     assert f"Plushify is at http://127.0.0.1:{port}" in logged
     assert "Felt preview (built in) draws." in logged
     assert printed == ""
-    assert "correct horse battery" not in logged
+    assert PASSWORD not in logged
     assert browser.cookies["plushify_session"] not in logged
 
     with serving(tmp_path / "data", port) as server:
         wait_for(browser)
-        assert browser.get("/api/session").json()["user"]["email"] == account["email"]
-        assert browser.get("/api/generations").json()["items"] == [made.json()]
-        stopped(server)
+        assert browser.get("/api/session").json()["user"]["email"] == ADA["email"]
+        assert browser.get("/api/generations").json()["items"] == [generation]
+        stop(server)
 
 
-def test_a_port_that_is_taken(tmp_path: Path) -> None:
-    """A port that somebody else listens at is named in one sentence."""
+def test_refuses_a_port_in_use(tmp_path: Path) -> None:
+    """The message for a port in use is one sentence that names the address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -91,12 +83,12 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
         with serving(tmp_path / "data", port) as server:
             printed, logged = server.communicate(timeout=START_TIMEOUT_S)
     assert (server.returncode, printed) == (1, "")
-    assert logged.splitlines()[-1] == (f"plushify: Cannot listen at 127.0.0.1:{port}: Address already in use.")
+    assert logged.splitlines()[-1] == f"plushify: Cannot listen at 127.0.0.1:{port}: Address already in use."
     assert "Traceback" not in logged
 
 
-def test_a_bad_key_is_told_at_the_start(tmp_path: Path, browser: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server whose key is not accepted says so in its log, and serves."""
+def test_logs_a_refused_key_at_startup(tmp_path: Path, browser: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server whose key the provider refuses logs a warning, and serves nevertheless."""
     port = free_port()
     browser.base_url = httpx.URL(f"http://127.0.0.1:{port}")
     with openrouter_emulator() as emulator:
@@ -104,10 +96,10 @@ def test_a_bad_key_is_told_at_the_start(tmp_path: Path, browser: httpx.Client, m
         monkeypatch.setenv("PLUSHIFY_OPENROUTER_API_KEY", "not-a-key")
         with serving(tmp_path / "data", port) as server:
             assert server.stderr is not None
-            warned = next(line for line in server.stderr if "plushify_web.preflight" in line)
+            warning = next(line for line in server.stderr if "plushify_web.preflight" in line)
             wait_for(browser)
-            stopped(server)
-    logged = json.loads(warned)
+            stop(server)
+    logged = json.loads(warning)
     assert (logged["level"], logged["event"]) == ("warning", "key: OpenRouter does not accept the key.")
 
 
@@ -118,15 +110,9 @@ def wait_for(browser: httpx.Client) -> None:
             assert browser.get("/health/ready").status_code == 200
 
 
-def stopped(server: "subprocess.Popen[str]") -> tuple[str, str]:
-    """Ask the server to stop, and return what it printed and logged."""
+def stop(server: subprocess.Popen[str]) -> tuple[str, str]:
+    """Stop the server with SIGTERM, and return its stdout and stderr."""
     server.send_signal(signal.SIGTERM)
     output: tuple[str, str] = server.communicate(timeout=60)
     assert server.returncode == 0, output
     return output
-
-
-def jpeg() -> io.BytesIO:
-    """A photo of noise."""
-    noise = pyvips.Image.gaussnoise(96, 64, mean=128, sigma=30).cast("uchar")
-    return io.BytesIO(noise.jpegsave_buffer())

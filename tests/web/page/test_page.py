@@ -1,4 +1,4 @@
-"""The page and its parts."""
+"""Routes of the page and its static files."""
 
 import re
 
@@ -10,8 +10,8 @@ from tests.web.conftest import Client
 pytestmark = pytest.mark.anyio
 
 
-async def test_everything_the_page_names_is_there(visitor: Client) -> None:
-    """The page and each file it names are served with their media types."""
+async def test_every_referenced_file_is_served(visitor: Client) -> None:
+    """The page and each file that it refers to are served with their media types."""
     page = await visitor.get("/")
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     named = set(re.findall(r'(?:href|src)="(/static/[^"#]+)', page.text))
@@ -23,7 +23,7 @@ async def test_everything_the_page_names_is_there(visitor: Client) -> None:
 
 
 async def test_an_unchanged_file_is_not_sent_again(visitor: Client) -> None:
-    """A browser asks again each time and gets 304 until the file changes."""
+    """Browsers revalidate each time, and get 304 while the file is unchanged."""
     for path in ("/", "/static/js/main.js"):
         first = await visitor.get(path)
         assert first.headers["Cache-Control"] == "no-cache"
@@ -31,13 +31,13 @@ async def test_an_unchanged_file_is_not_sent_again(visitor: Client) -> None:
         assert (again.status_code, again.content) == (304, b"")
 
 
-async def test_a_head_request_is_answered(visitor: Client) -> None:
-    """HEAD tells what GET would send."""
+async def test_answers_head_requests(visitor: Client) -> None:
+    """HEAD on the page returns 200 without a body."""
     response = await visitor.head("/")
     assert (response.status_code, response.content) == (200, b"")
 
 
-async def test_the_policy_lets_nothing_in(visitor: Client) -> None:
+async def test_the_content_security_policy_is_strict(visitor: Client) -> None:
     """The content security policy allows no inline code, no other host and no frame."""
     headers = (await visitor.get("/")).headers
     policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
@@ -47,7 +47,7 @@ async def test_the_policy_lets_nothing_in(visitor: Client) -> None:
     assert headers["Referrer-Policy"] == "same-origin"
 
 
-def test_the_page_keeps_to_its_policy() -> None:
-    """No inline script, style or handler stands in the page: the policy would not let it run."""
+def test_the_page_obeys_its_content_security_policy() -> None:
+    """The page has no inline scripts, styles or event handlers, which its policy would block."""
     html = (STATIC / "index.html").read_text()
     assert re.findall(r"<script(?![^>]*\bsrc=)|<style[\s>]|\sstyle=|\son\w+=", html) == []

@@ -1,4 +1,4 @@
-"""The drawings of the styles."""
+"""Drawings of the styles."""
 
 from xml.etree import ElementTree as ET
 
@@ -21,7 +21,7 @@ def test_every_style_of_the_default_catalog_has_its_own_drawing(style: str) -> N
 
 
 def test_every_drawing_belongs_to_a_style_of_the_default_catalog() -> None:
-    """No drawing stays behind after its style has been removed or renamed."""
+    """Every drawing is named after a style of the default catalog."""
     assert {file.stem for file in (ART / "styles").iterdir()} == {style.id for style in DEFAULT_CATALOG.styles}
 
 
