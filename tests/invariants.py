@@ -96,7 +96,7 @@ def _prices(snapshot: Snapshot) -> Iterator[str]:
         amounts = [entry.amount for entry in by_generation.pop(generation.id, [])]
         expected = 0 if generation.status is Status.FAILED else -generation.credits_cost
         if sum(amounts) != expected or len(amounts) > 2:
-            yield f"{_name(generation)} is {generation.status}, costs {generation.credits_cost}, and moved {amounts}"
+            yield f"{_name(generation)} is {generation.status}, costs {generation.credits_cost}, has entries {amounts}"
         if generation.idempotency_key is not None:
             key = (generation.user_id, generation.idempotency_key)
             if key in keys:
@@ -105,7 +105,7 @@ def _prices(snapshot: Snapshot) -> Iterator[str]:
     for generation_id, entries in by_generation.items():  # the generation was purged
         amounts = [entry.amount for entry in sorted(entries, key=lambda entry: entry.kind is EntryKind.REFUND)]
         if not (amounts[0] < 0 and (len(amounts) == 1 or amounts[1:] == [-amounts[0]])):
-            yield f"the purged generation {short(generation_id)} moved {amounts}"
+            yield f"the purged generation {short(generation_id)} has entries {amounts}"
 
 
 def _calls(snapshot: Snapshot) -> Iterator[str]:

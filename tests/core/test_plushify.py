@@ -140,7 +140,7 @@ async def test_running_runs_extra_jobs() -> None:
 
 @on_virtual_time
 async def test_running_survives_a_failing_job(caplog: pytest.LogCaptureFixture) -> None:
-    """A job that fails is logged and runs again, and the other jobs go on."""
+    """A job that fails is logged and runs again, and the other jobs still run."""
     plushify = InMemoryPlushify(limits=Limits(sweep_interval_s=10))
     calls = {"failing": 0, "healthy": 0}
 

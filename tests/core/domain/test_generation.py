@@ -215,7 +215,7 @@ def test_failure_of_a_reason(retryable: bool) -> None:
 
 
 def test_failures_are_retryable_by_default() -> None:
-    """`Failure.of` makes a retryable failure unless told otherwise."""
+    """`Failure.of` makes a retryable failure by default."""
     assert Failure.of(Reason.TIMEOUT).retryable
 
 

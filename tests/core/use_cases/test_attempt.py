@@ -146,7 +146,7 @@ async def test_dispatch_that_takes_until_the_deadline() -> None:
 
 @on_virtual_time
 async def test_deadline_of_a_model_that_ignores_cancellation() -> None:
-    """The generation ends at its deadline although the model goes on, and its late picture is not kept."""
+    """If the model ignores its cancellation, the generation still ends at its deadline, without the late picture."""
     plushify = InMemoryPlushify(model=StubbornModel(delay_s=90))
 
     generation = await plushify.submit_and_run()
