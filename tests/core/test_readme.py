@@ -1,4 +1,4 @@
-"""The README: its example and its links."""
+"""What the README shows is true."""
 
 import contextlib
 import io
@@ -8,8 +8,8 @@ from pathlib import Path
 README = Path(__file__).parents[2] / "README.md"
 
 
-def test_the_example_prints_its_output() -> None:
-    """The Python example of the README runs, and prints the text below it."""
+def test_the_example_prints_what_it_says() -> None:
+    """The Python example runs as it stands, and prints the text below it."""
     examples = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README.read_text(), re.DOTALL)
     assert len(examples) == 1
     for program, expected in examples:
@@ -19,8 +19,8 @@ def test_the_example_prints_its_output() -> None:
         assert printed.getvalue() == expected
 
 
-def test_local_links_exist() -> None:
-    """Every local link of the README leads to a file or folder."""
+def test_the_documents_it_names_are_there() -> None:
+    """No link of the README leads nowhere."""
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text())
     assert links
     assert [link for link in links if not (README.parent / link).exists()] == []
