@@ -1,4 +1,4 @@
-"""What all tests share. Nothing here imports more than pytest before a test asks for it."""
+"""Fixtures of all tests. At import, this needs only pytest, because the tests of the core run without the rest."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """Asynchronous tests run on asyncio."""
+    """Return the event loop of the asynchronous tests."""
     return "asyncio"
 
 
 @pytest.fixture(scope="session")
 def postgres() -> "Iterator[PostgresServer]":
-    """A PostgreSQL server of this session's (with xdist, of this worker's) own."""
-    from tests.adapters.postgres import PostgresServer  # here, because the core's tests run without it
+    """Return a PostgreSQL server of this session; with xdist, each worker has one."""
+    from tests.adapters.postgres import PostgresServer
 
     with PostgresServer(durable=False) as server:
         yield server

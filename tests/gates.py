@@ -1,7 +1,7 @@
-"""Gates in the wires between a process and its ports: the places where a process can die.
+"""Gates between a process and its ports, where a test can stop the process.
 
-Nothing that a process does has an effect but through a port. So a process whose every wire is cut is dead, as after
-a power cut, though its coroutines still unwind.
+A process has effects only through its ports. If every call to a port fails, the process has the same effect as one that
+has died, although its coroutines still unwind.
 """
 
 import asyncio
@@ -17,32 +17,34 @@ from plushify_core.ports import BlobStore, Events, ImageModel, Store, Transactio
 Port = TypeVar("Port", BlobStore, Events, ImageModel)
 
 last_read: ContextVar[str] = ContextVar("last_read")
-"""The key of the blob that this task has read last: by it a model knows which generation it draws."""
+"""Key of the blob that this task read last. It tells a test model which generation it draws."""
 
 
 class PowerCut(BaseException):
-    """The process has stopped. No `except Exception` of the dead goes on working."""
+    """Death of the process. It is not an `Exception`, so no handler of the dead process continues to work."""
 
 
 class Gate(Protocol):
-    """What every call to a port passes, before its effect and after it. Either may raise."""
+    """Hooks around each call to a port. Both may raise."""
 
     async def before(self, call: str) -> None:
-        """The call is about to take effect."""
+        """Run before the call takes effect."""
         ...
 
     async def after(self, call: str) -> None:
-        """It has."""
+        """Run after the call has taken effect."""
         ...
 
 
 class Fuse:
-    """A gate at which a process dies, or freezes for a while as on a machine that is suspended.
+    """Gate at which a process dies, or freezes for a while as on a suspended machine.
+
+    Each call has two passages: before its effect and after it.
 
     Args:
-        blows_at: the number of the passage where that happens, counted from 0: two for each call. None: never.
-        freeze_s: seconds until it goes on. None: it does not.
-        among: the passages that are counted: those with this in their names.
+        blows_at: number of the passage at which the process dies or freezes, counted from 0; None: never.
+        freeze_s: duration of the freeze, in seconds; None: the process dies.
+        among: text in the names of the passages that are counted.
     """
 
     def __init__(self, blows_at: int | None = None, freeze_s: float | None = None, *, among: str = "") -> None:
@@ -54,11 +56,11 @@ class Fuse:
         self._frozen_until_s = 0.0
 
     async def before(self, call: str) -> None:
-        """Before the effect of the call."""
+        """Pass the gate before the effect of the call."""
         await self._pass(f"before {call}")
 
     async def after(self, call: str) -> None:
-        """After it."""
+        """Pass the gate after the effect of the call."""
         await self._pass(f"after {call}")
 
     async def _pass(self, passage: str) -> None:
@@ -75,7 +77,7 @@ class Fuse:
 
 
 class GatedStore(Store):
-    """A store whose transactions, and every call within them, pass a gate."""
+    """Store whose transactions pass a gate, and every call within them."""
 
     def __init__(self, store: Store, gate: Gate) -> None:
         self._store = store
@@ -83,7 +85,11 @@ class GatedStore(Store):
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
-        """Cut before the commit, it rolls back; cut after it, nobody learns that it stands."""
+        """Return a gated transaction.
+
+        If the gate raises before the commit, it rolls back. If the gate raises after it, the caller sees an error
+        although the changes are committed.
+        """
         await self._gate.before("begin")
         async with self._store.begin() as tx:
             yield cast(Transaction, _GatedTransaction(tx, self._gate))
@@ -103,7 +109,7 @@ class _GatedTransaction:
 
 
 def gated(name: str, port: Port, gate: Gate) -> Port:
-    """The port, behind the gate."""
+    """Return the port, each of whose calls passes the gate. `name` is its name in passages, such as "blobs"."""
     return cast(Port, _GatedPort(name, port, gate))
 
 
@@ -142,11 +148,11 @@ class _GatedPort:
         return passing
 
 
-@functools.cache  # asking `inspect` each time takes as long as all the rest
+@functools.cache  # asking `inspect` each time takes as long as everything else
 def _streams(function: Callable[..., Any]) -> bool:
     return inspect.isasyncgenfunction(function)
 
 
 def _label(call: str, args: tuple[Any, ...]) -> str:
-    """`blobs.put` says what it puts."""
+    """Return the name of a call in passages. A call to the blob store includes the name of its picture."""
     return f"{call} {args[0].rpartition('/')[2]}" if call.startswith("blobs.") else call

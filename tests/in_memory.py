@@ -1,11 +1,12 @@
-"""Plushify on the in-memory adapters and on virtual time, with shortcuts for tests."""
+"""Plushify on in-memory adapters and virtual time, with shortcuts for tests."""
 
+import asyncio
 import itertools
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from plushify_adapters.memory import MemoryBlobStore, MemoryEvents, MemoryImageCodec, MemoryImageModel, MemoryStore
-from plushify_core import Generation, LedgerEntry, Limits, ModelCall, Plushify
+from plushify_core import Generation, LedgerEntry, Limits, ModelCall, Plushify, Reason
 from plushify_core.ports import Clock
 from tests import virtual_time
 
@@ -14,10 +15,18 @@ OTHER_PHOTO = b"P6\n4 2\n255\n" + bytes(range(100, 124))
 PICTURES = ("generated", "original", "thumbnail")
 
 
-class Ids:
-    """Ids in the form of UUID version 7, ordered by time and then by a counter, the same in every run.
+def failure_reason(generation: Generation) -> Reason:
+    """Return the reason of a generation that must have failed."""
+    assert generation.failure is not None, f"generation {generation.id} is {generation.status}"
+    return generation.failure.reason
 
-    Processes that share the counter never make the same id.
+
+class Ids:
+    """Ids in the form of UUID version 7 that are the same in every run, ordered by time and then by a counter.
+
+    Args:
+        clock: time of the ids.
+        numbers: counter. Processes that share it make different ids.
     """
 
     def __init__(self, clock: Clock = virtual_time.now, numbers: Iterator[int] | None = None) -> None:
@@ -34,12 +43,27 @@ class PlushifyForTests(Plushify):
     """Plushify on any adapters, with shortcuts for tests."""
 
     async def submit(self, user_id: str = "ann", photo: bytes = PHOTO, *, key: str | None = None) -> Generation:
-        """Submit a photo in one style and the lowest quality."""
+        """Submit a photo in the style `kawaii` and the quality `standard`."""
         return await self.generate.submit(user_id, photo, style="kawaii", quality="standard", idempotency_key=key)
 
     async def make(self, user_id: str = "ann", photo: bytes = PHOTO, *, key: str | None = None) -> Generation:
-        """Submit a photo in one style and the lowest quality, and run its generation."""
+        """Submit a photo as `submit` does, and run its generation."""
         return await self.generate.generate(user_id, photo, style="kawaii", quality="standard", idempotency_key=key)
+
+    async def submit_and_run(self) -> Generation:
+        """Submit a photo, run its generation, and return it whether it succeeded or failed."""
+        return await self.generate.run((await self.submit()).id)
+
+    async def start_run(self, *, wait_s: float) -> tuple[UUID, asyncio.Task[Generation]]:
+        """Submit a photo, start the run of its generation, and wait `wait_s` seconds.
+
+        Returns:
+            The id of the generation, and the task of its run.
+        """
+        generation_id = (await self.submit()).id
+        run = asyncio.create_task(self.generate.run(generation_id))
+        await asyncio.sleep(wait_s)
+        return generation_id, run
 
     async def sweep(self) -> None:
         """Sweep, and run the reclaimed generations."""
@@ -47,7 +71,7 @@ class PlushifyForTests(Plushify):
             await self.generate.run(generation_id)
 
     async def stored(self, generation_id: UUID) -> Generation | None:
-        """Return the row, also if it is in the trash."""
+        """Return the row if it exists, also if the generation is in the trash."""
         async with self.store.begin() as tx:
             return await tx.generations.get(generation_id)
 
@@ -58,9 +82,15 @@ class PlushifyForTests(Plushify):
         return stored
 
     async def call(self, generation_id: UUID) -> ModelCall | None:
-        """Return the recorded model call."""
+        """Return the record of the model call if the model was called."""
         async with self.store.begin() as tx:
             return await tx.model_calls.get(generation_id)
+
+    async def recorded_call(self, generation_id: UUID) -> ModelCall:
+        """Return the record of the model call, which must exist."""
+        call = await self.call(generation_id)
+        assert call is not None, f"generation {generation_id} has no model call"
+        return call
 
     async def entries(self, user_id: str = "ann") -> Sequence[LedgerEntry]:
         """Return the ledger entries of the user, newest first."""
@@ -76,13 +106,13 @@ class PlushifyForTests(Plushify):
         return (await self.credits.ensure_subscription(user_id)).balance
 
     async def pictures_of(self, generation_id: UUID) -> list[str]:
-        """Return the last parts of the keys of the blobs of a generation."""
+        """Return the names of the stored pictures of a generation, sorted: the last parts of their keys."""
         keys = [key async for key in self.blobs.keys(f"generations/{generation_id}/")]
         return sorted(key.rsplit("/", 1)[1] for key in keys)
 
 
 class InMemoryPlushify(PlushifyForTests):
-    """Plushify on the in-memory adapters, or on variants of them."""
+    """Plushify on the in-memory adapters, or on subclasses of them."""
 
     store: MemoryStore
     blobs: MemoryBlobStore
@@ -109,7 +139,7 @@ class InMemoryPlushify(PlushifyForTests):
         )
 
     def another_process(self, model: MemoryImageModel | None = None, limits: Limits | None = None) -> PlushifyForTests:
-        """Return another process over the same store and blobs."""
+        """Return another process with the same store and the same blobs."""
         return PlushifyForTests(
             store=self.store,
             blobs=self.blobs,

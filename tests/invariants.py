@@ -1,7 +1,6 @@
-"""The promises about credits, rows and blobs, as checks of everything that is stored.
+"""Promises about credits, rows and blobs, as checks of everything that is stored.
 
-They are stated from what the project promises, and share no code with the use cases: what a bug there hides, shows
-here.
+The checks share no code with the use cases, so a bug there cannot hide itself here.
 """
 
 from collections import defaultdict
@@ -16,7 +15,7 @@ from plushify_core.ports import BlobStore, Store
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is stored at one moment: rows, balances by user, entries, model calls, keys of blobs."""
+    """Everything that is stored at one moment. `balances` are by user id, `blobs` are keys."""
 
     generations: Mapping[UUID, Generation]
     balances: Mapping[str, int]
@@ -26,7 +25,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def in_memory(store: MemoryStore, blobs: MemoryBlobStore) -> Snapshot:
-    """The books as they are committed now, without a transaction: a test may look at any moment."""
+    """Return a snapshot of the in-memory adapters, without a transaction, so that it can be taken at any moment."""
     tables = store._tables
     return Snapshot(
         generations=tables.generations,
@@ -38,7 +37,7 @@ def in_memory(store: MemoryStore, blobs: MemoryBlobStore) -> Snapshot:
 
 
 async def read(store: Store, blobs: BlobStore, users: Collection[str]) -> Snapshot:
-    """The books of these users in any store, by its port."""
+    """Return a snapshot of the data of these users, read through the ports."""
     async with store.begin() as tx:
         generations = await tx.audit.scan(after=None, limit=10_000)
         entries = [entry for user in users for entry in await tx.credits.entries(user, after=None, limit=10_000)]
@@ -55,7 +54,7 @@ async def read(store: Store, blobs: BlobStore, users: Collection[str]) -> Snapsh
 
 
 def violations(snapshot: Snapshot) -> Iterator[str]:
-    """What must never be, at any moment, whatever has died."""
+    """Yield every violated promise that must hold at any moment, even after a crash."""
     yield from _balances(snapshot)
     yield from _prices(snapshot)
     yield from _calls(snapshot)
@@ -63,7 +62,7 @@ def violations(snapshot: Snapshot) -> Iterator[str]:
 
 
 def unsettled(snapshot: Snapshot) -> Iterator[str]:
-    """What must not be left once every process is up again and the sweeps have come by."""
+    """Yield everything that is unfinished, although all processes are up again and the sweeps are done."""
     for generation in snapshot.generations.values():
         if not generation.finished:
             yield f"{_name(generation)} is still {generation.status}"
@@ -71,7 +70,7 @@ def unsettled(snapshot: Snapshot) -> Iterator[str]:
         if generation.purging:
             yield f"{_name(generation)} is still being purged"
         if generation.untidy_since is not None and generation.deleted_at is None:
-            yield f"{_name(generation)} has failed, and nobody has cleared up"
+            yield f"{_name(generation)} has failed, and its orphaned blobs are not removed"
         for key in snapshot.blobs:
             if key.startswith(generation.blob_prefix) and key not in generation.blob_keys:
                 yield f"{_name(generation)} is {generation.status} and does not name {key.rpartition('/')[2]}"
@@ -97,16 +96,16 @@ def _prices(snapshot: Snapshot) -> Iterator[str]:
         amounts = [entry.amount for entry in by_generation.pop(generation.id, [])]
         expected = 0 if generation.status is Status.FAILED else -generation.credits_cost
         if sum(amounts) != expected or len(amounts) > 2:
-            yield f"{_name(generation)} is {generation.status}, costs {generation.credits_cost}, and moved {amounts}"
+            yield f"{_name(generation)} is {generation.status}, costs {generation.credits_cost}, has entries {amounts}"
         if generation.idempotency_key is not None:
             key = (generation.user_id, generation.idempotency_key)
             if key in keys:
                 yield f"{key} is the key of two generations"
             keys.add(key)
-    for generation_id, entries in by_generation.items():  # what is purged was paid, or refunded
+    for generation_id, entries in by_generation.items():  # the generation was purged
         amounts = [entry.amount for entry in sorted(entries, key=lambda entry: entry.kind is EntryKind.REFUND)]
         if not (amounts[0] < 0 and (len(amounts) == 1 or amounts[1:] == [-amounts[0]])):
-            yield f"the erased generation {short(generation_id)} moved {amounts}"
+            yield f"the purged generation {short(generation_id)} has entries {amounts}"
 
 
 def _calls(snapshot: Snapshot) -> Iterator[str]:
@@ -115,7 +114,7 @@ def _calls(snapshot: Snapshot) -> Iterator[str]:
         if generation.status is Status.PENDING and call is not None:
             yield f"{_name(generation)} is pending, and the model has been called"
         if generation.status in (Status.RUNNING, Status.SUCCEEDED) and call is None:
-            yield f"{_name(generation)} is {generation.status}, and no call is on record"
+            yield f"{_name(generation)} is {generation.status}, and its model call is not recorded"
         if call is not None and (call.outcome is Outcome.CALLING) is not (generation.status is Status.RUNNING):
             yield f"{_name(generation)} is {generation.status}, and its call is {call.outcome}"
 
@@ -126,14 +125,14 @@ def _blobs(snapshot: Snapshot) -> Iterator[str]:
             yield f"the blob {key} has no row"
     for generation in snapshot.generations.values():
         if generation.purging or generation.status is Status.PENDING:
-            continue  # its blobs are on the way, out or in
+            continue  # its blobs are being stored or removed
         for key in generation.blob_keys:
             if key not in snapshot.blobs:
-                yield f"{_name(generation)} is {generation.status}, and its {key.rpartition('/')[2]} is gone"
+                yield f"{_name(generation)} is {generation.status}, and its {key.rpartition('/')[2]} is missing"
 
 
 def short(generation_id: UUID) -> str:
-    """An id for a person to read."""
+    """Return the last four digits of an id, for messages."""
     return generation_id.hex[-4:]
 
 

@@ -1,4 +1,4 @@
-"""An image model that does what a script says, and tells what it is made to draw."""
+"""Image model that follows a script, and reports the generations that it is called for."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,6 +10,7 @@ import msgspec
 from plushify_adapters.memory import MemoryImageModel
 from plushify_core import Billing, ModelError, ModelFacts, Reason
 from plushify_core.ports import ModelRequest, ModelResult
+from tests.broken import ignore_cancellation
 from tests.gates import last_read
 
 PRICE_NANO_USD = 39_000_000
@@ -18,10 +19,15 @@ MODEL_ERRORS = {
     "rejected": (Reason.MODEL_UNAVAILABLE, True, Billing.NOT_BILLED),
     "lost": (Reason.MODEL_UNAVAILABLE, True, Billing.UNKNOWN),
 }
+"""Reason, `retryable` and billing of the error for each answer that is one."""
 
 
 class Answer(StrEnum):
-    """How a call ends, if it is given the time."""
+    """End of a call that is not cancelled.
+
+    `REFUSED`, `REJECTED` and `LOST` are errors of the provider. `GARBAGE` is bytes that are not a picture. `BUG` is an
+    exception that the contract of the port does not allow.
+    """
 
     PICTURE = "picture"
     REFUSED = "refused"
@@ -32,7 +38,7 @@ class Answer(StrEnum):
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
-    """One call. A `stubborn` one goes on to its end when it is cancelled."""
+    """Course of one call: its delay in seconds, then its answer. A `stubborn` call ignores its cancellation."""
 
     answer: Answer = Answer.PICTURE
     delay_s: float = 0.0
@@ -40,11 +46,11 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScriptedModel(MemoryImageModel):
-    """Draws small negatives, or does not.
+    """Image model that returns the photo as the picture, or fails.
 
     Args:
-        script: what the next call does.
-        called: told of every paid call, with the generation that it is for.
+        script: returns the script of the next call.
+        called: receives the id of the generation of each paid call.
     """
 
     def __init__(self, script: Callable[[], Script], called: Callable[[UUID], None]) -> None:
@@ -53,11 +59,12 @@ class ScriptedModel(MemoryImageModel):
         self._called = called
 
     async def generate(self, request: ModelRequest) -> ModelResult:
-        """Draw as the script says."""
+        """Follow the next script."""
         photo = b"".join([chunk async for chunk in request.open_photo()])
         self._called(UUID(last_read.get().split("/")[1]))
         script = self._script()
-        await (_stubborn_sleep if script.stubborn else asyncio.sleep)(script.delay_s)
+        waiting = asyncio.sleep(script.delay_s)
+        await (ignore_cancellation(waiting) if script.stubborn else waiting)
         if script.answer is Answer.BUG:
             raise RuntimeError("an adapter breaks its contract")
         if script.answer in MODEL_ERRORS:
@@ -68,12 +75,3 @@ class ScriptedModel(MemoryImageModel):
             media_type="image/x-portable-pixmap",
             facts=ModelFacts(model="scripted", cost_nano_usd=PRICE_NANO_USD),
         )
-
-
-async def _stubborn_sleep(seconds: float) -> None:
-    sleeping = asyncio.ensure_future(asyncio.sleep(seconds))
-    while not sleeping.done():
-        try:
-            await asyncio.shield(sleeping)
-        except asyncio.CancelledError:
-            continue

@@ -1,7 +1,7 @@
-"""An event loop whose clock jumps to the next timer instead of waiting for it.
+"""Event loop whose clock jumps to the next timer instead of waiting for it.
 
-Everything of asyncio that waits (`sleep`, `wait`, `timeout`, `call_later`) runs on it unchanged. A test of a minute
-takes microseconds, and takes the same course each time: nothing depends on how fast the machine is.
+`asyncio.sleep`, `wait`, `timeout` and `call_later` work on it unchanged. A test of one minute takes microseconds, and
+runs in the same order each time, because nothing depends on the speed of the machine.
 """
 
 import asyncio
@@ -17,49 +17,53 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Deadlock(Exception):
-    """Every task waits for something that nothing will ever bring about."""
+    """State in which every task waits and no timer is left, so no task can ever continue."""
 
 
 class VirtualTimeLoop(asyncio.BaseEventLoop):
-    """A loop without input or output: nothing but tasks and timers, in the order of virtual time."""
+    """Event loop without input and output: it runs tasks and timers in the order of virtual time."""
 
     def __init__(self) -> None:
         super().__init__()
         self._now_s = 0.0
-        self._selector = self  # the base class waits by `self._selector.select(timeout)`
+        self._selector = self  # the base class calls `self._selector.select(timeout)` to wait
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
-        """Seconds since the loop was made."""
+        """Return the virtual time since the creation of the loop, in seconds."""
         return self._now_s
 
     def select(self, timeout: float | None) -> tuple[()]:
-        """Wait for input: there is none, so `timeout` seconds are over at once."""
+        """Advance the virtual time by `timeout` seconds. There is no input to return.
+
+        Raises:
+            Deadlock: `timeout` is None, so the base class would wait forever.
+        """
         if timeout is None:
             raise Deadlock
         self._now_s += timeout
         return ()
 
     def _process_events(self, event_list: tuple[()]) -> None:
-        """The base class hands over what `select` returned: nothing."""
+        """Do nothing: `select` returns no events."""
 
     def _write_to_self(self) -> None:
-        """The base class wakes a waiting selector by this: this one never waits."""
+        """Do nothing: `select` never blocks, so it need not be woken."""
 
 
 def now() -> datetime:
-    """The time on the running loop, as a `Clock`."""
+    """Return the virtual time of the running loop. It is a `Clock`."""
     return EPOCH + timedelta(seconds=asyncio.get_running_loop().time())
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """`asyncio.run` on virtual time."""
+    """Run a coroutine to its end on virtual time, as `asyncio.run` does on real time."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)
 
 
 def on_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Make an ordinary test of a coroutine."""
+    """Decorate a coroutine function to be a synchronous test that runs on virtual time."""
 
     @functools.wraps(test)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:

@@ -1,9 +1,15 @@
-"""What importing the core costs."""
+"""Imports of the core: its dependencies, and its public names."""
 
 import subprocess
 import sys
+from types import ModuleType
+
+import pytest
 
 import plushify_core
+import plushify_core.ports
+import plushify_core.worker
+from tests.core.public_names import in_order, missing_names, unlisted_names
 
 PROBE = """
 import sys
@@ -12,11 +18,12 @@ import {package}
 loaded = {{module.partition(".")[0] for module in set(sys.modules) - before}}
 print(*sorted(loaded - sys.stdlib_module_names))
 """
+PACKAGES = [plushify_core, plushify_core.ports, plushify_core.worker]
 
 
 def loaded_by(package: str) -> set[str]:
-    """The top-level packages outside the standard library that a fresh interpreter loads for `package`."""
-    # -I and not -S: as anyone's interpreter starts, but for what the environment of this one adds.
+    """Return the top-level packages outside the standard library that a new interpreter loads for `package`."""
+    # -I ignores the environment variables of this process; -S would hide the installed packages.
     probe = subprocess.run(
         [sys.executable, "-I", "-c", PROBE.format(package=package)], capture_output=True, text=True, check=True
     )
@@ -24,18 +31,34 @@ def loaded_by(package: str) -> set[str]:
 
 
 def test_the_core_needs_only_msgspec() -> None:
-    """The core loads neither an adapter nor any third-party package but msgspec and what that loads."""
+    """The core loads neither an adapter nor any third-party package except msgspec and its dependencies."""
     assert loaded_by("plushify_core") - loaded_by("msgspec") == {"plushify_core"}
 
 
-def test_the_probe_sees_third_parties() -> None:
-    """The check above could fail: of a module that needs more, it sees it."""
+def test_the_probe_detects_dependencies() -> None:
+    """The probe reports every package that an import loads, so the test above can fail."""
     assert loaded_by("plushify_adapters.memory") >= {"plushify_adapters", "plushify_core", "msgspec"}
 
 
-def test_public_names() -> None:
-    """`__all__` is sorted, without repetition, and names what is there."""
-    names = plushify_core.__all__
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_all_is_sorted_and_exists(package: ModuleType) -> None:
+    """`__all__` is sorted, repeats no name, and lists only names that exist."""
+    assert package.__all__ == in_order(package.__all__)
+    assert missing_names(package) == []
 
-    assert list(names) == sorted(set(names), key=lambda name: (not name.isupper(), name))
-    assert [name for name in names if not hasattr(plushify_core, name)] == []
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_all_is_complete(package: ModuleType) -> None:
+    """`__all__` lists every public name of the package, except its submodules."""
+    assert unlisted_names(package) == []
+
+
+def test_the_check_detects_wrong_names() -> None:
+    """The checks above report a missing name, an unlisted name and a wrong order, so they can fail."""
+    package = ModuleType("package")
+    submodule, imported = ModuleType("package.submodule"), ModuleType("imported")
+    vars(package).update(__all__=["b", "A", "b"], A=1, extra=2, submodule=submodule, imported=imported)
+
+    assert in_order(package.__all__) == ["A", "b"]
+    assert missing_names(package) == ["b", "b"]
+    assert unlisted_names(package) == ["extra", "imported"]

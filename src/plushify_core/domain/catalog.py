@@ -5,7 +5,10 @@ import msgspec
 from plushify_core.domain.errors import InvalidInput, Reason
 
 STANDARD_GENERATION_CREDITS = 1
+"""Price of a generation whose quality has the multiplier 1, in credits."""
+
 FREE_CREDITS = 3
+"""Credits of a new user."""
 
 
 class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -18,7 +21,11 @@ class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Size of a picture. `longest_side_px` is the longest side of the delivered picture, in px."""
+    """Size and price of a picture.
+
+    `longest_side_px` is the longest side of the delivered picture, in px. The price is `credit_multiplier` times the
+    price of a standard generation.
+    """
 
     id: str
     name: str

@@ -33,7 +33,7 @@ class Reason(StrEnum):
     message: str
 
     def __new__(cls, value: str, message: str) -> Self:
-        """Make a member of its value and its message."""
+        """Create a member from its value and its message."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.message = message

@@ -108,8 +108,9 @@ class IllegalTransition(Exception):
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """One generation.
 
-    `fence` grows each time a process takes the generation over, so the previous owner can no longer change it. Another
-    process may take it over after `lease_until`. Its user waits for the picture until `deadline_at`.
+    `fence` is a fencing token. Every change of owner and every transition of a finished generation increases it, so a
+    compare-and-set by an earlier owner fails. Another process may become the owner after `lease_until`. The picture
+    must be stored by `deadline_at`.
 
     `untidy_since` is the time of a failure. While it is set, the blob store may hold blobs that the row does not name;
     a sweep removes them and clears it.
@@ -190,7 +191,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         return self._from(Status.PENDING, status=Status.RUNNING, fence=self.fence + 1, lease_until=lease_until)
 
     def reclaim(self, lease_until: datetime) -> Self:
-        """Return the generation taken over from a process that did not dispatch it in time."""
+        """Return the generation with a new owner, because the previous one did not dispatch it within its lease."""
         return self._from(Status.PENDING, fence=self.fence + 1, lease_until=lease_until)
 
     def succeed(self, *, at: datetime, generated: StoredImage, thumbnail: StoredImage, placeholder: str) -> Self:
@@ -206,7 +207,10 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def fail(self, failure: Failure, *, at: datetime, original_stored: bool = True) -> Self:
-        """Return the generation without a picture. The refund belongs in the same transaction."""
+        """Return the generation without a picture. The caller posts the refund in the same transaction.
+
+        If `original_stored` is False, the photo is not in the blob store, and the generation names no original.
+        """
         return self._from(
             *UNFINISHED,
             status=Status.FAILED,
@@ -236,7 +240,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         return self._from(Status.SUCCEEDED, Status.FAILED, in_trash=True, fence=self.fence + 1, deleted_at=None)
 
     def begin_purge(self) -> Self:
-        """Return the generation whose blobs are about to be deleted. It can no longer be restored."""
+        """Return the generation in a state that cannot be restored. The caller then deletes its blobs."""
         return self._from(Status.SUCCEEDED, Status.FAILED, in_trash=True, fence=self.fence + 1, purging=True)
 
     def _from(self, *statuses: Status, in_trash: bool = False, **changes: Any) -> Self:

@@ -1,7 +1,7 @@
-"""Expiry of granted credits: how many credits are left of each grant.
+"""Expiry of granted credits: computes how many credits are left of each grant.
 
-Credits are spent from the grant that expires first. The credits left of each grant are computed from the ledger
-entries when a grant expires, so no second record of them can disagree with the ledger.
+Credits are spent from the grant that expires first. The credits left of a grant are not stored: they are computed from
+the ledger entries, so they cannot disagree with the ledger.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class _Lot:
-    """Credits of one entry, which expire at the same time."""
+    """Credits left of one entry that added credits. All of them expire at the same time."""
 
     def __init__(self, source: LedgerEntry) -> None:
         self.id = source.id
@@ -29,8 +29,8 @@ def left_of_grants(entries: Iterable[LedgerEntry]) -> dict[UUID, int]:
     A refund returns its credits to the grants that paid for the generation. If such a grant has expired in the
     meantime, its share becomes credits that never expire, so a failed generation costs no credits.
 
-    The clocks of two machines may differ, so an entry that spends credits can sort before the grant that paid for
-    it. The missing credits are then taken from later grants.
+    An entry that spends credits can sort before the grant that paid for it, because the clocks of two machines may
+    differ. The missing credits are then taken from the next grants.
 
     Args:
         entries: all entries of one user, oldest first.
@@ -39,15 +39,15 @@ def left_of_grants(entries: Iterable[LedgerEntry]) -> dict[UUID, int]:
         Credits left by id of the entry that added them. Their sum is the balance.
     """
     lots: dict[UUID, _Lot] = {}
-    taken: dict[UUID, list[tuple[_Lot, int]]] = {}
-    owed = 0
+    taken: dict[UUID, list[tuple[_Lot, int]]] = {}  # by generation: the lots that paid for it
+    owed = 0  # credits that were spent before an entry added them
     for entry in entries:
         if entry.expires_grant is not None:
             lot = lots[entry.expires_grant]
             owed += max(0, -entry.amount - lot.left)
             lot.left, lot.expired = max(0, lot.left + entry.amount), True
         elif entry.kind is EntryKind.REFUND and entry.generation_id in taken:
-            kept = entry.amount
+            kept = entry.amount  # the part that never expires, because its grants have expired
             for lot, amount in taken.pop(entry.generation_id):
                 if not lot.expired and entry.created_at < lot.expires_at:
                     lot.left += amount
@@ -66,8 +66,10 @@ def left_of_grants(entries: Iterable[LedgerEntry]) -> dict[UUID, int]:
 
 
 def _take(lots: Iterable[_Lot], amount: int) -> list[tuple[_Lot, int]]:
+    """Take up to `amount` credits from the lots that expire first. Return how many were taken from each lot."""
     parts: list[tuple[_Lot, int]] = []
-    for lot in sorted(lots, key=lambda lot: lot.expires_at):  # a stable sort: older lots first on equal expiry
+    # The sort is stable, so of two lots that expire at the same time, the older comes first.
+    for lot in sorted(lots, key=lambda lot: lot.expires_at):
         part = min(lot.left, amount)
         if part:
             lot.left -= part

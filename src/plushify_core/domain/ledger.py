@@ -47,7 +47,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
         if self.expires_at is not None and self.kind is not EntryKind.GRANT:
             raise ValueError("only a grant expires")
         if self.expires_grant is not None and (self.kind is not EntryKind.ADJUST or self.amount > 0):
-            raise ValueError("a grant expires by an adjustment that takes credits")
+            raise ValueError("only an adjustment that removes credits expires a grant")
         if not self.reason or not self.actor:
             raise ValueError("an entry needs a reason and an actor")
 

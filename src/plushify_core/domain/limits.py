@@ -35,8 +35,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         sweep_batch: rows of each kind that one sweep handles.
         drain_s: time that a graceful shutdown waits for running generations.
         audit_batch: rows or keys that the audit reads at once.
-        audit_listings: listings of the blob store that the audit runs concurrently. The blob stores that ship run no
-            more requests concurrently.
+        audit_listings: listings of the blob store that the audit runs concurrently. The blob stores of
+            `plushify_adapters` do not run more requests concurrently than the default.
         daily_spend_nano_usd: cost of the model calls of one day (UTC) from which new generations are refused, in
             nano-dollars; None: no limit.
     """

@@ -33,7 +33,8 @@ class Outcome(StrEnum):
 class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Facts about a call as the provider reported them. A fact that it did not report is None.
 
-    Costs are whole nano-dollars (10⁻⁹ USD), which are exact and small enough for prices per token.
+    Costs are in whole nano-dollars (10⁻⁹ USD). Whole numbers are exact, and the unit is small enough for the price of a
+    token.
     """
 
     model: str | None = None

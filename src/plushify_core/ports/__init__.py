@@ -1,4 +1,4 @@
-"""Ports: what the domain needs of the outside world, as Protocols whose docstrings are the contract.
+"""Ports: interfaces to the outside world, as Protocols whose docstrings are the contract.
 
 `plushify_adapters.conformance` has a test suite for each port. Every adapter must pass the suite of its port.
 """

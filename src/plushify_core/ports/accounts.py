@@ -11,7 +11,7 @@ import msgspec
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """Account. `email` is lower case. `password_hash` is None if nobody can sign in with a password."""
+    """Account. `email` is lower case. `password_hash` is None if the user cannot sign in with a password."""
 
     id: str
     email: str

@@ -8,14 +8,14 @@ _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*
 
 
 class BlobMissing(Exception):
-    """No blob has this key."""
+    """Error for a key that no blob has."""
 
 
 def validate_key(key: str) -> None:
     """Validate the key of a blob. Adapters call this first, so that no key can leave the folder of the store.
 
     Raises:
-        ValueError: `key` has another form than `BlobStore` describes.
+        ValueError: `key` does not have the form that `BlobStore` describes.
     """
     if not _KEY.fullmatch(key):
         raise ValueError(f"not a key of a blob: {key!r}")
@@ -33,7 +33,7 @@ class BlobStore(Protocol):
     async def put(self, key: str, data: bytes, *, media_type: str) -> None:
         """Store `data`, replacing an existing blob. Readers see all of it or nothing.
 
-        After the call has ended by return, exception or cancellation, it writes nothing more.
+        Once the call has ended, by return, exception or cancellation, nothing more is written.
         """
         ...
 

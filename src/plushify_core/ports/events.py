@@ -49,7 +49,7 @@ class Events(Protocol):
     """
 
     async def publish(self, *events: Event) -> None:
-        """Publish the events to the subscribers of their users. This never raises."""
+        """Publish the events to the subscribers of their users. Never raise."""
         ...
 
     def subscribe(self, user_id: str) -> AbstractAsyncContextManager[AsyncIterator[Event]]:

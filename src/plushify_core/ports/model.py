@@ -100,14 +100,14 @@ class ImageModel(Protocol):
     """Draws a plushie from a photo. Implementations support concurrent calls."""
 
     async def capabilities(self) -> Capabilities:
-        """Return what the model can do. This never raises: without an answer of the provider, return what is known."""
+        """Return what the model can do. If the provider does not answer, return what is known; never raise."""
         ...
 
     async def generate(self, request: ModelRequest) -> ModelResult:
         """Draw one picture.
 
-        The paid service is called at most once, unless an earlier call is known not to be billed. The generation fails
-        if `ImageCodec.finish` cannot read the returned bytes.
+        The adapter calls the paid service again only if all earlier calls are known not to be billed. The generation
+        fails if `ImageCodec.finish` cannot read the returned bytes.
 
         Raises:
             ModelError: there is no picture. The only other exceptions are those of `open_photo`, unchanged, and
@@ -137,5 +137,5 @@ class SelfCheck(Protocol):
     """Optional ability of an image model to check its own configuration."""
 
     async def self_check(self) -> Sequence[Notice]:
-        """Return what was checked, such as the key, its remaining credit and the model. This never raises."""
+        """Check the key, its remaining credit, the model and so on, and return the results. Never raise."""
         ...

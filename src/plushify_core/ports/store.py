@@ -169,7 +169,7 @@ class Store(Protocol):
         """Return a transaction that commits if its block ends without an exception, and rolls back otherwise.
 
         A cancelled block rolls back too, unless the cancellation arrives during the commit itself. Compare-and-set,
-        unique keys and postings behave as if transactions ran one after the other. Inside a block, callers wait for
-        nothing but the database.
+        unique keys and postings behave as if transactions ran one after the other. Inside a block, callers
+        await only the database.
         """
         ...

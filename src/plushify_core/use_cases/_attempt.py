@@ -79,7 +79,7 @@ class Attempt:
             asyncio.CancelledError: the caller was cancelled. `result` is "interrupted".
         """
         remaining_s = (self.generation.deadline_at - self.clock()).total_seconds()
-        if remaining_s <= 0:  # the dispatch took too long: do not pay for a picture that comes too late
+        if remaining_s <= 0:  # the dispatch took too long: do not pay for a picture that would be late
             self.result, self.billing = Failed(reason=Reason.TIMEOUT), Billing.NOT_BILLED
             return
         # If the clock was set back, the whole timeout is still the limit.
@@ -98,7 +98,7 @@ class Attempt:
         """Wait until the work has really ended, then remove the pictures that it stored."""
         if self._work is not None:
             await asyncio.wait({self._work})
-            _result(self._work, self.generation)  # logs an error that came after the deadline
+            _result(self._work, self.generation)  # logs an error that was raised after the deadline
         await remove_renditions(self.blobs, self.generation, Rendition.GENERATED, Rendition.THUMBNAIL)
 
     async def _draw(self, timeout_s: float) -> Succeeded | Failed:
@@ -169,13 +169,18 @@ class _OriginalUnreadable(Exception):
 
 
 def _stop_if_cancelled() -> None:
-    """Stop a cancelled task whose adapter swallowed the cancellation: its generation may be erased by now."""
+    """Raise the cancellation again if an adapter swallowed it, because the generation may be purged by now.
+
+    Raises:
+        asyncio.CancelledError: the current task was cancelled.
+    """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
 def _result(work: asyncio.Task[Succeeded | Failed], generation: Generation) -> Succeeded | Failed:
+    """Return the result of work that has ended. An unexpected error is logged and returned as a failure."""
     if work.cancelled():
         return Failed(reason=Reason.INTERRUPTED, outcome=Outcome.INTERRUPTED)
     error = work.exception()

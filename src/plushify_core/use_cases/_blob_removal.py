@@ -1,4 +1,4 @@
-"""Removal of blobs that no row names."""
+"""Removal of orphaned blobs, and of the blobs of purged generations."""
 
 import logging
 from collections.abc import Collection
@@ -19,7 +19,7 @@ async def remove_renditions(blobs: BlobStore, generation: Generation, *rendition
 
 
 async def remove_all_except(kept: Collection[str], blobs: BlobStore, generation: Generation) -> bool:
-    """Delete all blobs of the generation whose keys are not in `kept`. Return whether none of them is left."""
+    """Delete the blobs of the generation whose keys are not in `kept`. Return whether all of them are deleted."""
     try:
         for key in [key async for key in blobs.keys(generation.blob_prefix) if key not in kept]:
             await blobs.delete(key)

@@ -45,7 +45,7 @@ class Dispatch:
             if generation.status is not Status.PENDING:
                 return generation, False
             if problem is Reason.INTERRUPTED and generation.is_being_submitted(now):
-                return generation, False  # a replay arrived before the photo was stored: the submission goes on
+                return generation, False  # a replay arrived first: the submission is still storing the photo
             if now >= generation.deadline_at:
                 problem = Reason.TIMEOUT
             running = generation.dispatch(generation.deadline_at + self.limits.lease_margin)
@@ -57,7 +57,7 @@ class Dispatch:
             return running, True
         if problem is not None:
             return await self.withdraw(generation, problem), False
-        return await self.dispatch(generation_id)  # another process was faster: return what it did
+        return await self.dispatch(generation_id)  # another process changed it first: return its result
 
     async def withdraw(self, generation: Generation, reason: Reason) -> Generation:
         """Refund a generation that was never dispatched, and remove its photo."""

@@ -1,6 +1,6 @@
 """Postings to the credit ledger, each within a transaction of the caller.
 
-All postings are made here. They share the transaction of what they pay for, so both are committed atomically.
+Every posting is made here. It shares the transaction of the change that it pays for, so both are committed atomically.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,10 @@ from plushify_core.domain.limits import Limits
 from plushify_core.ports import Clock, NewId, Transaction
 
 PLAN = "free"
+"""Plan of a new user."""
+
 SYSTEM = "system"
+"""Actor of the entries that Plushify posts on its own."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

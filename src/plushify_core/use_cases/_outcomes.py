@@ -42,7 +42,7 @@ class OutcomeRecorder:
         facts: ModelFacts | None = None,
         reason: Reason | None = None,
     ) -> None:
-        """Record how the model call of this generation ended, and what is known of its cost.
+        """Record how the model call of this generation ended, and its cost if known.
 
         Do nothing if the model was not called. A recorded outcome is never changed.
 

@@ -14,7 +14,7 @@ from plushify_core.use_cases._outcomes import OutcomeRecorder
 log = logging.getLogger(__name__)
 
 SETTLE_RETRY_DELAYS_S = (0.1, 0.5, 2.0, 5.0)
-"""Delays between attempts to commit. Their sum is well below the lease margin."""
+"""Delays between the tries to commit a result. Their sum is well below the lease margin."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,13 +28,13 @@ class Settlement:
     _cleanups: set[asyncio.Task[None]] = field(init=False, default_factory=set)
 
     async def settle(self, running: Generation, attempt: Attempt) -> Generation:
-        """Commit the result of the attempt, and remove the blobs of it that the row does not name.
+        """Commit the result of the attempt, and remove its blobs if the row does not name them.
 
         Returns:
-            The generation after the settlement. Another process may have ended it first, if the lease had expired.
+            The stored generation. If the lease had expired, another process may have ended it first.
 
         Raises:
-            NotFound: the generation was erased meanwhile.
+            NotFound: another process has failed and purged the generation.
         """
         for delay_s in (*SETTLE_RETRY_DELAYS_S, None):
             try:

@@ -131,6 +131,11 @@ class Submission:
         return requested
 
     async def _check_spending(self) -> None:
+        """Refuse the request if the model calls of today have cost as much as the spending limit of a day.
+
+        Raises:
+            GenerationFailed: `model_unavailable`.
+        """
         limit = self.limits.daily_spend_nano_usd
         if limit is None:
             return
@@ -158,7 +163,7 @@ class Submission:
             raise RateLimited(Reason.TOO_MANY_IN_FLIGHT, retry_after_s=IN_FLIGHT_RETRY_AFTER_S)
 
     async def _charge_and_store(self, generation: Generation, original: EncodedImage) -> Generation:
-        """Charge for the generation and add its row, then store the original, so that no blob exists without a row.
+        """Charge for the generation and add its row, then store the original. In this order, no blob is without a row.
 
         Raises:
             InsufficientCredits: nothing was taken or stored.
@@ -177,7 +182,7 @@ class Submission:
         except _KeyTaken:
             winner = await self._replayed(generation.user_id, generation.idempotency_key, generation.fingerprint)
             if winner is None:
-                raise NotFound from None  # it was purged since
+                raise NotFound from None  # it was purged in the meantime
             return winner
         await self.events.publish(*changes_of(generation))
         try:
@@ -205,11 +210,12 @@ class Submission:
 
 
 class _KeyTaken(Exception):
-    """Another submission took the same idempotency key first."""
+    """Conflict with an earlier submission that used the same idempotency key."""
 
 
 def fingerprint_of(photo: bytes, style: str, quality: str) -> str:
-    """Return the fingerprint of a request: SHA-256 of its unambiguous concatenation, in hexadecimal."""
+    """Return the fingerprint of a request: the SHA-256 of its photo, style and quality, in hexadecimal."""
     digest = hashlib.sha256(hashlib.sha256(photo).digest())
+    # The length separates the style from the quality, so that two different requests have different input.
     digest.update(f"{len(style)}:{style}{quality}".encode())
     return digest.hexdigest()

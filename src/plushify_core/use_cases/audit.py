@@ -1,8 +1,8 @@
 """Audit: compares ledger, generations, model calls and blobs.
 
 Everything is read in pages, so memory does not grow with the number of rows and blobs. The audit may run on a live
-system. It does not report differences that the system itself is about to settle: unfinished generations may have
-blobs that no row names yet, and recently ended generations are skipped.
+system. It does not report what the system itself will settle soon: blobs of unfinished generations that no row names
+yet, and differences in generations that ended recently.
 """
 
 import asyncio
@@ -56,10 +56,10 @@ class AuditUseCase:
         """Yield every inconsistency as it is found.
 
         Args:
-            repair: repair what can be repaired without a loss for any user: set balances to the sum of their entries,
-                post missing refunds of failed generations, close model calls without an outcome as interrupted, and
-                remove blobs without a row. Expired leases are settled by the sweep. Missing pictures and charges need
-                a decision by a person.
+            repair: repair the inconsistencies whose repair costs no user anything: set balances to the sum of their
+                entries, post missing refunds, close model calls without an outcome as interrupted, and remove blobs
+                without a row. The others are only reported: the next sweep settles expired leases, and a person must
+                decide about missing pictures and missing charges.
         """
         for find in (self._balances, self._generations, self._calls, self._unknown_blobs):
             async for finding in find(repair):
@@ -101,27 +101,29 @@ class AuditUseCase:
             after = batch[-1].id
 
     async def _entries(self, generation: Generation, entries: int, repair: bool) -> AsyncIterator[Finding]:
+        """Yield a finding if the lease expired long ago, and one if the sum of the entries is wrong."""
         if generation.lease_until is not None and generation.lease_until < self._settled_before():
             yield Finding(
                 disagreement=Disagreement.LEASE,
                 subject=str(generation.id),
-                detail=f"it is {generation.status}, its lease was over at {generation.lease_until.isoformat()}",
+                detail=f"it is {generation.status}, its lease expired at {generation.lease_until.isoformat()}",
             )
         expected = 0 if generation.status is Status.FAILED else -generation.credits_cost
         if entries == expected or await self._has_moved_on(generation):
             return
         unrefunded = generation.status is Status.FAILED and entries == -generation.credits_cost
-        if mend := repair and unrefunded:
+        repaired = repair and unrefunded
+        if repaired:
             await self._post_missing_refund(generation)
         yield Finding(
             disagreement=Disagreement.ENTRIES,
             subject=str(generation.id),
             detail=f"it is {generation.status}, and its entries add up to {entries} instead of {expected}",
-            repaired=mend,
+            repaired=repaired,
         )
 
     async def _with_missing_blobs(self, batch: Sequence[Generation]) -> AsyncIterator[tuple[Generation, list[str]]]:
-        """Yield each generation with the keys that it names and that the blob store does not have."""
+        """Yield each generation with the keys of its missing blobs."""
         concurrency = self.limits.audit_listings
         for start in range(0, len(batch), concurrency):
             chunk = batch[start : start + concurrency]
@@ -189,20 +191,22 @@ class AuditUseCase:
             row = rows.get(owner) if owner is not None else None
             if row is not None and (key in row.blob_keys or not self._is_settled(row)):
                 continue
-            if mend := repair and owner is not None:
+            repaired = repair and owner is not None
+            if repaired:
                 await self.blobs.delete(key)
             yield Finding(
                 disagreement=Disagreement.BLOB_UNKNOWN,
                 subject=key,
                 detail="no row has its id" if row is None else f"its row is {row.status} and does not name it",
-                repaired=mend,
+                repaired=repaired,
             )
 
     def _settled_before(self) -> datetime:
+        """Return the time such that leases and generations that ended before it should be settled."""
         return self.clock() - self.limits.lease_margin
 
     def _is_settled(self, generation: Generation) -> bool:
-        """Return whether no process can still store or remove blobs of this generation."""
+        """Return whether all processes have finished storing and removing blobs of this generation."""
         if generation.completed_at is None or generation.purging:
             return False
         settled_before = self._settled_before()
@@ -211,7 +215,7 @@ class AuditUseCase:
         return generation.completed_at < settled_before
 
     async def _has_moved_on(self, generation: Generation) -> bool:
-        """Return whether the generation has changed since it was read, which can explain the inconsistency."""
+        """Return whether the generation has changed since it was read. Then it may be consistent."""
         async with self.store.begin() as tx:
             current = await tx.generations.get(generation.id)
         return current != generation

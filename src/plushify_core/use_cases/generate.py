@@ -1,4 +1,4 @@
-"""Making a plushie of a photo, and charging for it.
+"""Making a plushie from a photo, and charging for it.
 
     submit   _submission   validate the request · charge and add the row, atomically · store the original
     run      _dispatch     take the lease and commit that the model may be called
@@ -92,7 +92,7 @@ class GenerateUseCase:
         )
 
     async def has_key(self, user_id: str, idempotency_key: str) -> bool:
-        """Return whether the user has used this idempotency key. Such a replay costs no credits and runs nothing."""
+        """Return whether the user has used this idempotency key. If so, the request is a replay and is not charged."""
         return await self._submission.has_key(user_id, idempotency_key)
 
     async def run(self, generation_id: UUID) -> Generation:

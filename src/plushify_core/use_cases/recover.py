@@ -123,7 +123,7 @@ class RecoverUseCase:
             purging = [
                 begun
                 for deleted in trash
-                # A row must outlive the last write of its blobs.
+                # Keep the row of a failure as long as a process may store a blob for it.
                 if deleted.untidy_since is None or deleted.untidy_since <= self._late_writes_end_before()
                 if await tx.generations.replace(deleted, begun := deleted.begin_purge())
             ]
@@ -149,7 +149,7 @@ class RecoverUseCase:
             return await tx.generations.replace(generation, generation.tidy())
 
     def _late_writes_end_before(self) -> datetime:
-        """Return the time such that failures at or before it can receive no late writes."""
+        """Return the latest time of a failure for which no process can store a blob any more."""
         return self.clock() - self.limits.late_write
 
     @cached_property

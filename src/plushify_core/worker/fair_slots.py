@@ -7,7 +7,7 @@ from collections import deque
 class FairSlots:
     """A semaphore with one FIFO queue per user, served round robin.
 
-    A user with many requests delays each request of another user by at most one.
+    Between two requests of a user, every other user gets at most one slot.
 
     Args:
         slots: number of slots that can be held at once.
@@ -49,7 +49,7 @@ class FairSlots:
             slot = queue.popleft()
             if queue:
                 self._queues[user_id] = queue
-            if not slot.done():  # a request that timed out or was cancelled has a done slot
+            if not slot.done():  # skip requests that timed out or were cancelled
                 slot.set_result(None)
                 return
         self._free += 1

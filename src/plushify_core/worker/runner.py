@@ -17,10 +17,13 @@ from plushify_core.worker.fair_slots import FairSlots
 log = logging.getLogger(__name__)
 
 POLL_S = 0.5
-"""Interval between two looks at a generation that another process runs."""
+"""Interval between two reads of a generation that another process runs."""
 
 CLEANUP_TIMEOUT_S = 5.0
-"""Longest wait of a shutdown for an adapter that ignores its cancellation. A sweep removes what it stores later."""
+"""Longest time that a shutdown waits for an adapter that ignores its cancellation.
+
+A sweep of another process removes the blobs that the adapter stores later.
+"""
 
 INITIAL_RUN_TIME_S = 10.0
 """Initial estimate of the run time, capped at a quarter of the timeout."""
@@ -29,7 +32,7 @@ OVERDUE_S = 1.0
 """Delay after the deadline before a generation without a slot is failed. It covers small clock differences."""
 
 RECLAIMED = ""
-"""Queue key shared by all reclaimed generations, so that they get one slot per round, however many they are."""
+"""Queue key shared by all reclaimed generations, so that all of them together get one slot per round."""
 
 
 class Runner:
@@ -54,7 +57,7 @@ class Runner:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Drain when `stop` is called or the block ends, whichever is first. Leave the block when drained."""
+        """Start to drain when `stop` is called or the block ends, and leave the block when the drain is complete."""
         draining = asyncio.create_task(self._drain())
         try:
             yield
@@ -76,13 +79,13 @@ class Runner:
             RateLimited: `server_busy`: this process is full or is shutting down.
         """
         if self.stopping.is_set():
-            # After `drain_s` this process has ended, and its successor or another replica answers.
+            # After `drain_s` this process has ended, and another one answers.
             message = "The service is about to restart. Please try again in a moment."
             raise RateLimited(Reason.SERVER_BUSY, message, retry_after_s=_whole_seconds(self._limits.drain_s))
         full = self._submitting + len(self._tasks) >= self._limits.max_in_flight
         rounds = len(self._tasks) // self._limits.max_running + 1
         if full or (rounds > 1 and rounds * self._typical_s > self._limits.timeout_s):
-            # Refuse now what would time out in the queue. After the typical run time the running ones have ended.
+            # Refuse a generation that would time out in the queue. A slot is free after the typical run time.
             raise RateLimited(Reason.SERVER_BUSY, retry_after_s=_whole_seconds(self._typical_s))
         self._submitting += 1
         try:
@@ -137,8 +140,8 @@ class Runner:
         overdue_at = loop.time() + self._limits.timeout_s + OVERDUE_S
         has_slot = await self._slots.acquire(user_id, timeout_s=max(0, self._limits.timeout_s - self._typical_s))
         if not has_slot:
-            # Too late for a picture: do not pay for a call that times out. Unless another replica reclaims the
-            # generation meanwhile, `run` refunds it after its deadline.
+            # Do not pay for a call that would time out. `run` refunds the generation after its deadline, unless another
+            # process has reclaimed it.
             await asyncio.sleep(overdue_at - loop.time())
         began = loop.time()
         self._running.add(generation_id)

@@ -31,14 +31,17 @@ class Sweeper:
 
     @asynccontextmanager
     async def running(self, *jobs: Job) -> AsyncIterator[None]:
-        """Sweep, and run `jobs`, at each interval until the runner stops. The block must stop the runner."""
+        """Sweep, and run `jobs`, at each interval until the runner stops.
+
+        The caller must stop the runner inside the block. Otherwise the block never ends.
+        """
         database = [asyncio.create_task(self._every(job)) for job in (self.sweep_leases, *jobs)]
         blobs = asyncio.create_task(self._every(self.sweep_blobs))
         try:
             yield
         finally:
             await asyncio.wait(database)
-            # Cancelled last and only if it hangs: a cancelled statement may leave SQLite locked for a while.
+            # Cancel this sweep only if it hangs, because a cancelled statement may leave SQLite locked for a while.
             await asyncio.wait({blobs}, timeout=CLEANUP_TIMEOUT_S)
             blobs.cancel()
             await asyncio.wait({blobs}, timeout=CLEANUP_TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""What is for sale."""
+"""Catalog: prices, sizes, prompts, and the rules of a valid catalog."""
 
 import msgspec
 import pytest
@@ -7,42 +7,42 @@ from plushify_core import DEFAULT_CATALOG, Catalog, InvalidInput, Quality, Reaso
 
 
 def test_prices() -> None:
-    """A price is the price of a standard generation, times the quality's multiplier."""
+    """The price of a quality is the price of a standard generation times its multiplier."""
     prices = {quality.id: DEFAULT_CATALOG.price(quality) for quality in DEFAULT_CATALOG.qualities}
 
     assert prices == {"standard": 1, "high": 2, "ultra": 4}
 
 
-def test_dearer_generations() -> None:
-    """What a standard generation costs scales every price."""
+def test_price_of_a_standard_generation() -> None:
+    """The price of a standard generation scales every price."""
     catalog = msgspec.structs.replace(DEFAULT_CATALOG, standard_generation_credits=5)
 
     assert [catalog.price(quality) for quality in catalog.qualities] == [5, 10, 20]
 
 
 def test_sizes() -> None:
-    """Each quality promises the longest side of its picture, in px."""
+    """Each quality has the longest side of its pictures, in px."""
     sizes = {quality.id: quality.longest_side_px for quality in DEFAULT_CATALOG.qualities}
 
     assert sizes == {"standard": 512, "high": 1024, "ultra": 2048}
 
 
 def test_prompts() -> None:
-    """Each style has a prompt of its own."""
+    """Each style has its own prompt."""
     ids = [style.id for style in DEFAULT_CATALOG.styles]
 
     assert ids == ["classic", "kawaii", "realistic", "cartoon", "chibi"]
     assert len({style.prompt for style in DEFAULT_CATALOG.styles}) == len(ids)
 
 
-def test_looking_up() -> None:
+def test_lookup() -> None:
     """Styles and qualities are found by their ids."""
     assert DEFAULT_CATALOG.style("chibi").name == "Chibi"
     assert DEFAULT_CATALOG.quality("ultra").credit_multiplier == 4
 
 
 def test_unknown_style() -> None:
-    """A style that is not for sale is bad input."""
+    """A style that is not in the catalog is invalid input."""
     with pytest.raises(InvalidInput) as caught:
         DEFAULT_CATALOG.style("marble")
 
@@ -50,7 +50,7 @@ def test_unknown_style() -> None:
 
 
 def test_unknown_quality() -> None:
-    """A quality that is not for sale is bad input."""
+    """A quality that is not in the catalog is invalid input."""
     with pytest.raises(InvalidInput) as caught:
         DEFAULT_CATALOG.quality("8k")
 
@@ -58,14 +58,14 @@ def test_unknown_quality() -> None:
 
 
 @pytest.mark.parametrize(("side", "multiplier"), [(0, 1), (512, 0), (-1, 1)])
-def test_impossible_quality(side: int, multiplier: int) -> None:
-    """A quality has a size, and a price that is not nothing."""
+def test_invalid_quality(side: int, multiplier: int) -> None:
+    """The size and the multiplier of a quality are at least 1."""
     with pytest.raises(ValueError, match="at least 1"):
         Quality(id="none", name="None", longest_side_px=side, credit_multiplier=multiplier)
 
 
-def test_impossible_catalogs() -> None:
-    """A catalog has something to sell, under ids that differ, and not for nothing."""
+def test_invalid_catalogs() -> None:
+    """A catalog has at least one style and one quality, unique ids, and a price of at least 1 credit."""
     styles, qualities = DEFAULT_CATALOG.styles, DEFAULT_CATALOG.qualities
 
     with pytest.raises(ValueError, match="at least one style"):
@@ -78,8 +78,8 @@ def test_impossible_catalogs() -> None:
         Catalog(styles=styles, qualities=qualities, standard_generation_credits=0)
 
 
-def test_a_misspelt_price() -> None:
-    """A catalog that says something unknown is refused: a misspelt price would else be the default one."""
+def test_unknown_field() -> None:
+    """A catalog with an unknown field is refused, so a misspelt price is not replaced by the default one."""
     catalog = msgspec.to_builtins(DEFAULT_CATALOG)
 
     assert msgspec.convert(catalog, Catalog) == DEFAULT_CATALOG

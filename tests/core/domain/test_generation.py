@@ -1,4 +1,4 @@
-"""The life of a generation: every transition it has, and every one it has not."""
+"""Life of a generation: every allowed transition, and every forbidden one."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,9 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from plushify_core import Code, Failure, Generation, IllegalTransition, Reason, Status, StoredImage
+from plushify_core import Code, Failure, Generation, IllegalTransition, Reason, Rendition, Status, StoredImage
+from plushify_core.domain.generation import blob_key, generation_id_of
+from plushify_core.ports import EncodedImage, validate_key
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=90)
@@ -31,42 +33,42 @@ PENDING = Generation(
 
 
 def dispatch(generation: Generation) -> Generation:
-    """Pending to running."""
+    """Change from pending to running."""
     return generation.dispatch(LATER)
 
 
 def reclaim(generation: Generation) -> Generation:
-    """Pending, in other hands."""
+    """Change the owner of a pending generation."""
     return generation.reclaim(LATER)
 
 
 def succeed(generation: Generation) -> Generation:
-    """Running to succeeded."""
+    """Change from running to succeeded."""
     return generation.succeed(at=NOW, generated=IMAGE, thumbnail=IMAGE, placeholder="data:")
 
 
 def fail(generation: Generation) -> Generation:
-    """Unfinished to failed."""
+    """Change from unfinished to failed."""
     return generation.fail(FAILURE, at=NOW)
 
 
 def trash(generation: Generation) -> Generation:
-    """Finished to trashed."""
+    """Change from finished to trashed."""
     return generation.trash(at=NOW)
 
 
 def restore(generation: Generation) -> Generation:
-    """Out of the trash."""
+    """Change from trashed to finished."""
     return generation.restore()
 
 
 def purge(generation: Generation) -> Generation:
-    """Trashed to purging."""
+    """Change from trashed to purging."""
     return generation.begin_purge()
 
 
 def tidy(generation: Generation) -> Generation:
-    """Failed, and cleared up after."""
+    """Mark a failed generation as tidy."""
     return generation.tidy()
 
 
@@ -92,7 +94,7 @@ ILLEGAL = [(transition, state) for transition, legal in LEGAL.items() for state 
 
 
 def name(value: object) -> str:
-    """What a case of the table is called."""
+    """Return the name of a state or a transition, for the ids of the tests."""
     if isinstance(value, Generation):
         return value.status + ("-trashed" if value.deleted_at else "") + ("-purging" if value.purging else "")
     return str(getattr(value, "__name__", value))
@@ -100,29 +102,29 @@ def name(value: object) -> str:
 
 @pytest.mark.parametrize(("transition", "state"), ILLEGAL, ids=name)
 def test_illegal_transitions(transition: Callable[[Generation], Generation], state: Generation) -> None:
-    """What the drawing of the life does not show is refused."""
+    """Every transition that the life of a generation does not have is refused."""
     with pytest.raises(IllegalTransition):
         transition(state)
 
 
 def changes(before: Generation, after: Generation) -> dict[str, Any]:
-    """The fields that differ, as they are afterwards."""
+    """Return the fields that differ, with their later values."""
     old, new = msgspec.structs.asdict(before), msgspec.structs.asdict(after)
     return {field: new[field] for field in new if new[field] != old[field]}
 
 
 def test_dispatch() -> None:
-    """A dispatch takes the generation over: a higher fence, and a lease."""
+    """A dispatch raises the fence and sets a new lease."""
     assert changes(PENDING, RUNNING) == {"status": Status.RUNNING, "fence": 1, "lease_until": LATER}
 
 
 def test_reclaim() -> None:
-    """A pending generation that changes hands stays pending, under a higher fence."""
+    """A reclaimed generation stays pending, with a higher fence and a new lease."""
     assert changes(PENDING, reclaim(PENDING)) == {"fence": 1, "lease_until": LATER}
 
 
 def test_success() -> None:
-    """A success has its pictures, and no lease any more."""
+    """A success has its pictures and its completion time, and no lease."""
     assert changes(RUNNING, SUCCEEDED) == {
         "status": Status.SUCCEEDED,
         "lease_until": None,
@@ -134,7 +136,7 @@ def test_success() -> None:
 
 
 def test_failure() -> None:
-    """A failure says why, keeps the original, and is to be cleared up after."""
+    """A failure has its reason and its completion time, keeps the original, and is untidy."""
     assert changes(RUNNING, FAILED) == {
         "status": Status.FAILED,
         "lease_until": None,
@@ -145,23 +147,23 @@ def test_failure() -> None:
 
 
 def test_failure_without_its_original() -> None:
-    """A failure whose photo was never stored does not refer to it."""
+    """A failure whose photo was not stored names no original."""
     assert PENDING.fail(FAILURE, at=NOW, original_stored=False).original is None
 
 
-def test_tidying() -> None:
-    """Whoever has cleared up says so; of two that did, one does."""
+def test_tidy() -> None:
+    """Tidying raises the fence and clears the mark."""
     assert changes(FAILED, FAILED.tidy()) == {"fence": 2, "untidy_since": None}
 
 
-def test_trash_and_back() -> None:
-    """What comes back from the trash is as it was; only its fence shows that it was away."""
+def test_trash_and_restore() -> None:
+    """A restored generation differs from the one before its deletion only in its fence."""
     assert changes(SUCCEEDED, TRASHED) == {"fence": 2, "deleted_at": NOW}
     assert changes(SUCCEEDED, restore(TRASHED)) == {"fence": 3}
 
 
 def test_purge() -> None:
-    """A purge that another one finishes takes it over once more."""
+    """A purge can begin again, with a higher fence."""
     assert changes(TRASHED, PURGING) == {"fence": 3, "purging": True}
     assert changes(PURGING, purge(PURGING)) == {"fence": 4}
 
@@ -186,11 +188,46 @@ def test_purge() -> None:
     ],
 )
 def test_rules(state: Generation, change: dict[str, Any], rule: str) -> None:
-    """No generation comes into being that contradicts itself, not even from a database."""
+    """A generation that breaks a rule of its status cannot be created, so none can be read from a database either."""
     with pytest.raises(ValueError, match=rule):
         msgspec.structs.replace(state, **change)
 
 
+@pytest.mark.parametrize(
+    ("rendition", "name"),
+    [(Rendition.ORIGINAL, "original"), (Rendition.GENERATED, "generated"), (Rendition.THUMBNAIL, "thumbnail")],
+)
+def test_blob_key(rendition: Rendition, name: str) -> None:
+    """The key of a blob is the prefix of its generation and the name of the rendition."""
+    key = blob_key(PENDING.id, rendition)
+
+    assert key == f"generations/00000000-0000-0000-0000-000000000001/{name}"
+    assert generation_id_of(key) == PENDING.id
+    validate_key(key)
+
+
+@pytest.mark.parametrize("retryable", [True, False])
+def test_failure_of_a_reason(retryable: bool) -> None:
+    """`Failure.of` makes the failure of a generation, with its reason."""
+    expected = Failure(code=Code.GENERATION_FAILED, reason=Reason.NO_PICTURE, retryable=retryable)
+
+    assert Failure.of(Reason.NO_PICTURE, retryable=retryable) == expected
+
+
+def test_failures_are_retryable_by_default() -> None:
+    """`Failure.of` makes a retryable failure by default."""
+    assert Failure.of(Reason.TIMEOUT).retryable
+
+
+def test_stored_image_of_an_encoded_image() -> None:
+    """`StoredImage.of` describes the image under its key: media type, size in px, and number of bytes."""
+    image = EncodedImage(data=b"12345", media_type="image/webp", width=40, height=30)
+
+    assert StoredImage.of("a/b", image) == StoredImage(
+        key="a/b", media_type="image/webp", width=40, height=30, size_bytes=5
+    )
+
+
 def test_blob_prefix() -> None:
-    """All blobs of a generation lie in a folder that is its own."""
+    """The keys of the blobs of a generation begin with its id."""
     assert PENDING.blob_prefix == "generations/00000000-0000-0000-0000-000000000001/"

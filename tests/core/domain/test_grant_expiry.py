@@ -1,10 +1,11 @@
-"""Credits that expire: the earliest first, only what is left, and never what a refund brings back."""
+"""Expiry of credits: grants are spent in the order of their expiry, and refunds of expired grants are kept."""
 
 import asyncio
 from datetime import timedelta
 from random import Random
 from uuid import UUID
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,11 +16,22 @@ from tests.virtual_time import EPOCH, on_virtual_time
 
 DAY_S = 24 * 60 * 60
 EXPIRING = Limits(free_credits=3, credits_expire_days=30)
+LONG_LEASE = msgspec.structs.replace(EXPIRING, timeout_s=60 * DAY_S, pending_lease_s=40 * DAY_S)
+"""Limits under which a generation can be pending for longer than its credits live."""
+
+
+async def submit_and_withdraw_after_the_expiry(plushify: InMemoryPlushify) -> None:
+    """Submit a photo, let the free credits expire, then fail and refund the generation."""
+    generation = await plushify.submit()
+    await asyncio.sleep(30 * DAY_S)
+    await plushify.sweep()
+    assert await plushify.balance() == 0
+    await plushify.generate._dispatch.withdraw(generation, Reason.INTERRUPTED)
 
 
 @on_virtual_time
 async def test_credits_do_not_expire_by_default() -> None:
-    """A balance stands as long as nobody spends it."""
+    """By default, credits never expire."""
     plushify = InMemoryPlushify()
     await plushify.balance()
     await asyncio.sleep(10_000 * DAY_S)
@@ -28,8 +40,8 @@ async def test_credits_do_not_expire_by_default() -> None:
 
 
 @on_virtual_time
-async def test_what_is_left_expires_once() -> None:
-    """When its time is over, the sweep takes back what is left of a grant; the statement says so, once."""
+async def test_unspent_credits_expire_once() -> None:
+    """At its expiry, the unspent credits of a grant are removed by one entry."""
     plushify = InMemoryPlushify(limits=EXPIRING)
     await plushify.make()
     await asyncio.sleep(29 * DAY_S)
@@ -43,8 +55,8 @@ async def test_what_is_left_expires_once() -> None:
 
 
 @on_virtual_time
-async def test_the_earliest_expiring_are_spent_first() -> None:
-    """Of two grants, spending takes from the one that is over sooner; the other keeps its own time."""
+async def test_spends_the_grant_that_expires_first() -> None:
+    """Credits are taken from the grant that expires first; the other grant expires at its own time."""
     plushify = InMemoryPlushify(limits=EXPIRING)
     await plushify.balance()
     await asyncio.sleep(10 * DAY_S)
@@ -61,30 +73,19 @@ async def test_the_earliest_expiring_are_spent_first() -> None:
 
 @on_virtual_time
 async def test_a_refund_of_expired_credits_is_kept() -> None:
-    """What a failed picture gives back after its grant has expired stays with the user."""
-    plushify = InMemoryPlushify(
-        limits=Limits(free_credits=3, credits_expire_days=30, timeout_s=60 * DAY_S, pending_lease_s=40 * DAY_S)
-    )
-    generation = await plushify.submit()
-    await asyncio.sleep(30 * DAY_S)
-    await plushify.sweep()
-    assert await plushify.balance() == 0
-    await plushify.generate._dispatch.withdraw(generation, Reason.INTERRUPTED)
+    """Credits that are refunded after the expiry of their grant never expire."""
+    plushify = InMemoryPlushify(limits=LONG_LEASE)
+    await submit_and_withdraw_after_the_expiry(plushify)
     await asyncio.sleep(300 * DAY_S)
     await plushify.sweep()
     assert await plushify.amounts() == [3, -1, -2, 1]
 
 
 @on_virtual_time
-async def test_a_refund_after_a_grant_that_was_spent_up_is_kept() -> None:
-    """Nothing was left to take back when the grant was over; what is refunded afterwards stays, as after any other."""
-    plushify = InMemoryPlushify(
-        limits=Limits(free_credits=1, credits_expire_days=30, timeout_s=60 * DAY_S, pending_lease_s=40 * DAY_S)
-    )
-    generation = await plushify.submit()
-    await asyncio.sleep(30 * DAY_S)
-    await plushify.sweep()
-    await plushify.generate._dispatch.withdraw(generation, Reason.INTERRUPTED)
+async def test_a_refund_after_the_expiry_of_a_spent_grant_is_kept() -> None:
+    """Refunded credits never expire, also if nothing was left of their grant at its expiry."""
+    plushify = InMemoryPlushify(limits=msgspec.structs.replace(LONG_LEASE, free_credits=1))
+    await submit_and_withdraw_after_the_expiry(plushify)
     await plushify.credits.add_credits("ann", 5, reason="gift")
     await asyncio.sleep(30 * DAY_S)
     await plushify.sweep()
@@ -93,9 +94,9 @@ async def test_a_refund_after_a_grant_that_was_spent_up_is_kept() -> None:
 
 @st.composite
 def ledgers(draw: st.DrawFn) -> list[LedgerEntry]:
-    """Any course that a ledger can take: grants with and without expiry, spending, refunds, adjustments, expiries."""
+    """Return any valid ledger: grants with and without expiry, spending, refunds, adjustments and expiries."""
     entries: list[LedgerEntry] = []
-    open_calls: dict[UUID, int] = {}
+    refundable: dict[UUID, int] = {}
 
     def post(kind: EntryKind, amount: int, **fields: object) -> None:
         entries.append(
@@ -124,10 +125,10 @@ def ledgers(draw: st.DrawFn) -> list[LedgerEntry]:
             case "spend" if balance:
                 generation_id, amount = UUID(int=1000 + step), draw(st.integers(1, balance))
                 post(EntryKind.CONSUME, -amount, generation_id=generation_id)
-                open_calls[generation_id] = amount
-            case "refund" if open_calls:
-                generation_id = draw(st.sampled_from(sorted(open_calls)))
-                post(EntryKind.REFUND, open_calls.pop(generation_id), generation_id=generation_id)
+                refundable[generation_id] = amount
+            case "refund" if refundable:
+                generation_id = draw(st.sampled_from(sorted(refundable)))
+                post(EntryKind.REFUND, refundable.pop(generation_id), generation_id=generation_id)
             case "adjust" if balance:
                 post(EntryKind.ADJUST, -draw(st.integers(1, balance)))
             case "expire" if due:
@@ -137,16 +138,16 @@ def ledgers(draw: st.DrawFn) -> list[LedgerEntry]:
 
 
 @given(ledgers())
-def test_what_is_left_of_all_grants_is_the_balance(entries: list[LedgerEntry]) -> None:
-    """Whatever happened, nothing is left below zero, and all that is left together is the balance."""
+def test_the_credits_left_add_up_to_the_balance(entries: list[LedgerEntry]) -> None:
+    """The credits left of a grant are never negative, and those of all grants add up to the balance."""
     left = left_of_grants(entries)
     assert all(amount >= 0 for amount in left.values())
     assert sum(left.values()) == sum(entry.amount for entry in entries)
 
 
 @given(ledgers())
-def test_what_has_expired_stays_so(entries: list[LedgerEntry]) -> None:
-    """Nothing is left of a grant that was expired, whatever is refunded later."""
+def test_an_expired_grant_stays_empty(entries: list[LedgerEntry]) -> None:
+    """Nothing is left of an expired grant, also after later refunds."""
     left = left_of_grants(entries)
     assert [left[entry.expires_grant] for entry in entries if entry.expires_grant is not None] == [
         0 for entry in entries if entry.expires_grant is not None
@@ -154,10 +155,10 @@ def test_what_has_expired_stays_so(entries: list[LedgerEntry]) -> None:
 
 
 @given(ledgers(), st.randoms(use_true_random=False))
-def test_machines_whose_clocks_differ(entries: list[LedgerEntry], random: Random) -> None:
-    """Entries may stand ahead of those that were posted before them: all that is left is still the balance."""
+def test_entries_out_of_order(entries: list[LedgerEntry], random: Random) -> None:
+    """The credits left add up to the balance also if clocks differ and entries sort before earlier ones."""
     random.shuffle(entries)
-    entries.sort(key=lambda entry: entry.expires_at is None)  # days pass between a grant and its expiry
+    entries.sort(key=lambda entry: entry.expires_at is None)  # days pass before an expiry, so its grant sorts first
 
     left = left_of_grants(entries)
 

@@ -1,4 +1,4 @@
-"""What an entry and a balance can be."""
+"""Credit ledger: valid entries and balances."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -14,7 +14,7 @@ GENERATION_ID = UUID(int=2)
 def entry(
     kind: EntryKind, amount: int, *, generation_id: UUID | None = GENERATION_ID, reason: str = "because"
 ) -> LedgerEntry:
-    """An entry, right but for what the test is about."""
+    """Return an entry that is valid except for what a test changes."""
     return LedgerEntry(
         id=UUID(int=1),
         user_id="ann",
@@ -38,7 +38,7 @@ def entry(
     ],
 )
 def test_signs(kind: EntryKind, amount: int) -> None:
-    """Grants and refunds give, consumption takes, an adjustment does either."""
+    """Grants and refunds add credits, consumption takes credits, and an adjustment does either."""
     assert entry(kind, amount).amount == amount
 
 
@@ -52,24 +52,24 @@ def test_signs(kind: EntryKind, amount: int) -> None:
     ],
 )
 def test_wrong_signs(kind: EntryKind, amount: int) -> None:
-    """No kind moves credits the wrong way, and none moves nothing."""
+    """An entry with the wrong sign or without credits is refused."""
     with pytest.raises(ValueError, match="wrong sign"):
         entry(kind, amount)
 
 
-def test_refund_of_nothing() -> None:
-    """A refund names what it refunds."""
+def test_refund_without_a_generation() -> None:
+    """A refund without a generation is refused."""
     with pytest.raises(ValueError, match="names the generation"):
         entry(EntryKind.REFUND, 1, generation_id=None)
 
 
-def test_unexplained() -> None:
-    """Every entry says why credits moved."""
+def test_entry_without_a_reason() -> None:
+    """An entry without a reason is refused."""
     with pytest.raises(ValueError, match="needs a reason and an actor"):
         entry(EntryKind.GRANT, 1, reason="")
 
 
-def test_balance_below_zero() -> None:
-    """There is no such balance."""
+def test_negative_balance() -> None:
+    """A negative balance is refused."""
     with pytest.raises(ValueError, match="cannot be negative"):
         Subscription(user_id="ann", plan="free", balance=-1, created_at=NOW)

@@ -1,4 +1,4 @@
-"""The limits of the domain."""
+"""Limits: their durations, and their lowest values."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from plushify_core.use_cases._settlement import SETTLE_RETRY_DELAYS_S
 
 
 def test_durations() -> None:
-    """Settings in seconds are durations in the domain."""
+    """Limits in seconds are available as durations."""
     limits = Limits(timeout_s=1, pending_lease_s=2, lease_margin_s=3, undo_delete_s=4)
 
     durations = [limits.timeout, limits.pending_lease, limits.lease_margin, limits.undo_window]
@@ -17,15 +17,15 @@ def test_durations() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(Limits.__struct_fields__) - {"undo_delete_s", "free_credits", "drain_s"}))
-def test_no_limit_is_zero(name: str) -> None:
-    """A limit of nothing at all is a mistake, and the message names it."""
+def test_limits_are_positive(name: str) -> None:
+    """A limit of 0 is refused, and the message names it."""
     with pytest.raises(ValueError, match=f"limit {name} is 0: it must be positive"):
         Limits(**{name: 0})
 
 
 @pytest.mark.parametrize("name", ["undo_delete_s", "free_credits", "drain_s"])
-def test_what_may_be_zero(name: str) -> None:
-    """No undo window and no free credits are choices; less than none is a mistake."""
+def test_limits_that_may_be_zero(name: str) -> None:
+    """The undo window, the free credits and the drain time may be 0, and not negative."""
     assert getattr(Limits(**{name: 0}), name) == 0
     with pytest.raises(ValueError, match=f"limit {name} is -1: it must be 0 or more"):
         Limits(**{name: -1})
@@ -33,7 +33,7 @@ def test_what_may_be_zero(name: str) -> None:
 
 @pytest.mark.parametrize("items", [0, -1, 101])
 def test_page_sizes(items: int) -> None:
-    """A page that is empty or too long is bad input."""
+    """A page with too few or too many items is invalid input."""
     Limits().validate_page(100)
     with pytest.raises(InvalidInput) as caught:
         Limits().validate_page(items)
@@ -41,6 +41,6 @@ def test_page_sizes(items: int) -> None:
     assert (caught.value.reason, caught.value.message) == (Reason.INVALID_REQUEST, "A page has 1 to 100 items.")
 
 
-def test_the_lease_outlives_the_settling() -> None:
-    """By default a process has tried everything to settle long before another may do it."""
+def test_the_lease_outlives_the_settlement() -> None:
+    """By default, all tries of a settlement end in half of the lease margin."""
     assert sum(SETTLE_RETRY_DELAYS_S) < Limits().lease_margin_s / 2

@@ -1,4 +1,4 @@
-"""The audit finds what disagrees, mends what is safe, and leaves a sound house alone."""
+"""Audit: finds inconsistencies, repairs what is safe, and reports nothing on a consistent system."""
 
 import asyncio
 from datetime import timedelta
@@ -11,13 +11,14 @@ from plushify_core import (
     EntryKind,
     Failure,
     Finding,
-    GalleryUseCase,
     Generation,
     LedgerEntry,
     Limits,
     Outcome,
     Reason,
+    Rendition,
 )
+from plushify_core.domain.generation import blob_key
 from tests.broken import BrokenBlobs
 from tests.in_memory import InMemoryPlushify
 from tests.virtual_time import on_virtual_time
@@ -26,7 +27,7 @@ LONG_AFTER_S = 1_000
 
 
 async def audit(plushify: InMemoryPlushify, *, repair: bool = False) -> list[Finding]:
-    """What an audit finds."""
+    """Return the findings of an audit."""
     case = AuditUseCase(
         store=plushify.store, blobs=plushify.blobs, clock=plushify.clock, new_id=plushify.new_id, limits=plushify.limits
     )
@@ -34,19 +35,33 @@ async def audit(plushify: InMemoryPlushify, *, repair: bool = False) -> list[Fin
 
 
 async def overwrite(plushify: InMemoryPlushify, current: Generation, **changes: object) -> None:
-    """Damage a row behind the use cases' back."""
+    """Change fields of a stored row without a use case."""
     async with plushify.store.begin() as tx:
         assert await tx.generations.replace(current, msgspec.structs.replace(current, **changes))
 
 
-async def later(seconds: float = LONG_AFTER_S) -> None:
-    """Let time pass: what has just ended is left alone."""
+async def wait(seconds: float = LONG_AFTER_S) -> None:
+    """Let time pass, because the audit skips generations that have just ended."""
     await asyncio.sleep(seconds)
 
 
+async def withdraw(plushify: InMemoryPlushify) -> str:
+    """Submit a photo and fail its generation. Return the key that its picture would have."""
+    generation = await plushify.submit()
+    await plushify.generate._dispatch.withdraw(generation, Reason.INTERRUPTED)
+    return blob_key(generation.id, Rendition.GENERATED)
+
+
+async def assert_removes(plushify: InMemoryPlushify, key: str) -> None:
+    """Assert that the only finding is a blob without a row, and that an audit removes it."""
+    (finding,) = await audit(plushify, repair=True)
+    assert (finding.disagreement, finding.subject, finding.repaired) == (Disagreement.BLOB_UNKNOWN, key, True)
+    assert key not in plushify.blobs.blobs
+
+
 @on_virtual_time
-async def test_a_sound_house_has_no_findings() -> None:
-    """Succeeded, failed, pending and deleted generations agree with their entries and blobs."""
+async def test_a_consistent_system_has_no_findings() -> None:
+    """Succeeded, pending and deleted generations with the right entries and blobs are no findings."""
     plushify = InMemoryPlushify()
     made = await plushify.make()
     await plushify.make("ben")
@@ -56,40 +71,41 @@ async def test_a_sound_house_has_no_findings() -> None:
 
 
 @on_virtual_time
-async def test_it_reads_in_pages() -> None:
-    """A page smaller than the house hides nothing."""
+async def test_reads_in_pages() -> None:
+    """The audit finds everything if there are more rows and blobs than fit on one page."""
     plushify = InMemoryPlushify(limits=Limits(audit_batch=2, free_credits=10))
     made = [await plushify.make() for _ in range(5)]
     for generation in made:
         assert generation.generated is not None
         await plushify.blobs.delete(generation.generated.key)
         await plushify.blobs.put(f"generations/{plushify.new_id()}/original", b"stray", media_type="image/jpeg")
-    await later()
+    await wait()
     kinds = [finding.disagreement for finding in await audit(plushify)]
     assert kinds == [Disagreement.BLOB_MISSING] * 5 + [Disagreement.BLOB_UNKNOWN] * 5
 
 
 @on_virtual_time
-async def test_blobs_are_listed_side_by_side_a_few_at_once() -> None:
-    """As many listings as the limit says are under way together, and what they find comes in the order of the rows."""
+async def test_lists_blobs_concurrently() -> None:
+    """The audit runs `audit_listings` listings at once, and yields findings in the order of the rows."""
     blobs = BrokenBlobs()
     plushify = InMemoryPlushify(blobs=blobs, limits=Limits(audit_listings=2, free_credits=10))
-    gone = [f"{(await plushify.make()).blob_prefix}original" for _ in range(5)]
-    for key in gone:
+    missing = [f"{(await plushify.make()).blob_prefix}original" for _ in range(5)]
+    for key in missing:
         await blobs.delete(key)
     blobs.delays_s["keys"] = 10
 
     started = plushify.clock()
     found = await audit(plushify)
 
-    assert [finding.subject for finding in found] == gone
-    rounds, of_everything = 3, 1  # five generations, two at once
-    assert plushify.clock() - started == timedelta(seconds=10 * (rounds + of_everything))
+    assert [finding.subject for finding in found] == missing
+    rounds = 3  # five generations, two listings at once
+    all_blobs = 1  # the listing that finds blobs without a row
+    assert plushify.clock() - started == timedelta(seconds=10 * (rounds + all_blobs))
 
 
 @on_virtual_time
-async def test_a_balance_follows_its_entries() -> None:
-    """A cached balance that is not the sum of the entries is found, and set to it."""
+async def test_wrong_balance() -> None:
+    """A balance that differs from the sum of the entries is found, and set to the sum."""
     plushify = InMemoryPlushify()
     await plushify.make()
     await plushify.credits.add_credits("ann", 5, reason="gift")
@@ -105,8 +121,8 @@ async def test_a_balance_follows_its_entries() -> None:
 
 
 @on_virtual_time
-async def test_a_missing_refund_is_paid() -> None:
-    """A failed generation without its refund is found and refunded, once."""
+async def test_missing_refund() -> None:
+    """A failed generation without a refund is found, and refunded once."""
     plushify = InMemoryPlushify()
     generation = await plushify.submit()
     failure = Failure.of(Reason.INTERRUPTED)
@@ -120,8 +136,8 @@ async def test_a_missing_refund_is_paid() -> None:
 
 
 @on_virtual_time
-async def test_a_price_never_taken_is_for_a_person_to_decide() -> None:
-    """A succeeded generation that was refunded is told, and not charged again."""
+async def test_missing_charge() -> None:
+    """A succeeded generation without a charge is found, and not charged, because a person must decide."""
     plushify = InMemoryPlushify()
     generation = await plushify.make()
     async with plushify.store.begin() as tx:
@@ -143,37 +159,34 @@ async def test_a_price_never_taken_is_for_a_person_to_decide() -> None:
 
 
 @on_virtual_time
-async def test_a_lease_that_nobody_sweeps_is_found() -> None:
-    """An unfinished generation long past its lease means that no sweep runs."""
+async def test_expired_lease() -> None:
+    """An unfinished generation whose lease expired long ago is found, because it means that no sweep runs."""
     plushify = InMemoryPlushify()
     generation = await plushify.submit()
     assert await audit(plushify) == []
-    await later()
+    await wait()
     (finding,) = await audit(plushify)
     assert (finding.disagreement, finding.subject) == (Disagreement.LEASE, str(generation.id))
 
 
 @on_virtual_time
-async def test_a_call_without_an_outcome_is_closed() -> None:
-    """A call that is still open when its generation has ended is found, and closed as interrupted."""
+async def test_call_without_an_outcome() -> None:
+    """A model call that is open although its generation has ended is found, and closed as interrupted."""
     plushify = InMemoryPlushify()
     generation = await plushify.make()
-    call = await plushify.call(generation.id)
-    assert call is not None
+    call = await plushify.recorded_call(generation.id)
     async with plushify.store.begin() as tx:
         await tx.model_calls.replace(msgspec.structs.replace(call, outcome=Outcome.CALLING, ended_at=None))
-    await later()
+    await wait()
     (finding,) = await audit(plushify, repair=True)
     assert (finding.disagreement, finding.repaired) == (Disagreement.CALL, True)
-    closed = await plushify.call(generation.id)
-    assert closed is not None
-    assert closed.outcome is Outcome.INTERRUPTED
+    assert (await plushify.recorded_call(generation.id)).outcome is Outcome.INTERRUPTED
     assert await audit(plushify) == []
 
 
 @on_virtual_time
-async def test_a_picture_that_is_gone_is_for_a_person_to_decide() -> None:
-    """A blob that a row names and the store does not have is told; the row stays."""
+async def test_missing_blob() -> None:
+    """A blob that a row names and the blob store does not have is found, and the row is not changed."""
     plushify = InMemoryPlushify()
     generation = await plushify.make()
     assert generation.thumbnail is not None
@@ -185,8 +198,8 @@ async def test_a_picture_that_is_gone_is_for_a_person_to_decide() -> None:
 
 
 @on_virtual_time
-async def test_blobs_without_a_row_are_removed() -> None:
-    """A blob whose generation does not exist goes; a key that is none of ours is told and left alone."""
+async def test_blobs_without_a_row() -> None:
+    """A blob without a row is removed. A key of an unknown form is a finding, and is not removed."""
     plushify = InMemoryPlushify()
     await plushify.make()
     stray, foreign = f"generations/{plushify.new_id()}/generated", "generations/readme.txt"
@@ -198,43 +211,36 @@ async def test_blobs_without_a_row_are_removed() -> None:
 
 
 @on_virtual_time
-async def test_what_a_failed_drawing_left_is_removed() -> None:
-    """A picture that a failed generation does not name is a finding once a sweep should have removed it."""
+async def test_orphaned_blob_of_a_failure() -> None:
+    """An orphaned blob of a failed generation is a finding once a sweep should have removed it."""
     plushify = InMemoryPlushify()
-    generation = await plushify.submit()
-    await plushify.generate._dispatch.withdraw(generation, Reason.INTERRUPTED)
-    key = generation.blob_prefix + "generated"
+    key = await withdraw(plushify)
     await plushify.blobs.put(key, b"late", media_type="image/png")
-    await later(149)
+    await wait(149)
     assert await audit(plushify) == []
-    await later(2)
-    (finding,) = await audit(plushify, repair=True)
-    assert (finding.disagreement, finding.subject, finding.repaired) == (Disagreement.BLOB_UNKNOWN, key, True)
+    await wait(2)
+    await assert_removes(plushify, key)
 
 
 @on_virtual_time
-async def test_what_came_after_the_clearing_up_is_removed() -> None:
-    """What was stored for a failure after a sweep had cleared up is found at once."""
+async def test_orphaned_blob_after_the_sweep() -> None:
+    """A blob that was stored after the sweep had tidied its failed generation is found at once."""
     plushify = InMemoryPlushify()
-    generation = await plushify.submit()
-    await plushify.generate._dispatch.withdraw(generation, Reason.INTERRUPTED)
-    await later(120)
+    key = await withdraw(plushify)
+    await wait(120)
     await plushify.sweep()
-    key = generation.blob_prefix + "generated"
     await plushify.blobs.put(key, b"very late", media_type="image/png")
-    (finding,) = await audit(plushify, repair=True)
-    assert (finding.disagreement, finding.subject, finding.repaired) == (Disagreement.BLOB_UNKNOWN, key, True)
+    await assert_removes(plushify, key)
 
 
 @on_virtual_time
-async def test_unfinished_and_purging_generations_may_hold_what_no_row_names() -> None:
-    """A live system is no finding: a picture just before its commit, a purge halfway through."""
+async def test_running_and_purging_generations() -> None:
+    """A blob just before its commit, and a purge that has begun, are no findings."""
     plushify = InMemoryPlushify()
     pending = await plushify.submit()
     await plushify.blobs.put(pending.blob_prefix + "generated", b"soon", media_type="image/png")
     made = await plushify.make("ben")
-    gallery: GalleryUseCase = plushify.gallery
-    await gallery.delete("ben", made.id)
+    await plushify.gallery.delete("ben", made.id)
     trashed = await plushify.row(made.id)
     await overwrite(plushify, trashed, purging=True)
     await plushify.blobs.delete(made.blob_prefix + "original")

@@ -1,4 +1,4 @@
-"""What the model costs is known, reported, and limited."""
+"""Costs of the image model: the report, and the daily spending limit."""
 
 import asyncio
 
@@ -10,13 +10,26 @@ from tests.in_memory import InMemoryPlushify
 from tests.virtual_time import EPOCH, on_virtual_time
 
 DAY_S = 24 * 60 * 60
-PRICE = 39_000_000
-MODEL = "plushify/negative"
+PRICE_NANO_USD = 39_000_000
+
+
+def line(day: int, style: str, outcome: Outcome, *, calls: int, earned: int, cost: int, unpriced: int) -> CostLine:
+    """Return a line of the report. `day` is the day of the month of `EPOCH`, `cost` is in nano-dollars."""
+    return CostLine(
+        day=EPOCH.date().replace(day=day),
+        style=style,
+        model="plushify/negative",
+        outcome=outcome,
+        calls=calls,
+        credits_earned=earned,
+        cost_nano_usd=cost,
+        unpriced_calls=unpriced,
+    )
 
 
 @on_virtual_time
-async def test_the_report_sets_credits_against_dollars() -> None:
-    """Calls are added up by day, style, model and outcome; what failed earned nothing and is apart."""
+async def test_report() -> None:
+    """The report totals calls by day, style, model and outcome; failed calls earn no credits."""
     plushify = InMemoryPlushify(limits=Limits(free_credits=10))
     await plushify.make()
     await plushify.make()
@@ -27,44 +40,16 @@ async def test_the_report_sets_credits_against_dollars() -> None:
     await plushify.generate.generate("ann", b"P6 2 2 255\n" + bytes(12), style="chibi", quality="high")
 
     lines = await CostsUseCase(store=plushify.store, clock=plushify.clock).report(days=2)
-    today, tomorrow = EPOCH.date(), EPOCH.date().replace(day=2)
     assert lines == [
-        CostLine(
-            day=today,
-            style="kawaii",
-            model=MODEL,
-            outcome=Outcome.FAILED,
-            calls=1,
-            credits_earned=0,
-            cost_nano_usd=0,
-            unpriced_calls=1,
-        ),
-        CostLine(
-            day=today,
-            style="kawaii",
-            model=MODEL,
-            outcome=Outcome.SUCCEEDED,
-            calls=2,
-            credits_earned=2,
-            cost_nano_usd=2 * PRICE,
-            unpriced_calls=0,
-        ),
-        CostLine(
-            day=tomorrow,
-            style="chibi",
-            model=MODEL,
-            outcome=Outcome.SUCCEEDED,
-            calls=1,
-            credits_earned=2,
-            cost_nano_usd=PRICE,
-            unpriced_calls=0,
-        ),
+        line(1, "kawaii", Outcome.FAILED, calls=1, earned=0, cost=0, unpriced=1),
+        line(1, "kawaii", Outcome.SUCCEEDED, calls=2, earned=2, cost=2 * PRICE_NANO_USD, unpriced=0),
+        line(2, "chibi", Outcome.SUCCEEDED, calls=1, earned=2, cost=PRICE_NANO_USD, unpriced=0),
     ]
 
 
 @on_virtual_time
-async def test_a_report_covers_the_days_that_were_asked_for() -> None:
-    """What was called before is left out, and a report of no days is refused."""
+async def test_days_of_the_report() -> None:
+    """A report covers the requested number of days, and a report of no days is refused."""
     plushify = InMemoryPlushify()
     await plushify.make()
     await asyncio.sleep(DAY_S)
@@ -76,9 +61,9 @@ async def test_a_report_covers_the_days_that_were_asked_for() -> None:
 
 
 @on_virtual_time
-async def test_the_spending_limit_refuses_before_anything_moves() -> None:
-    """Once the calls of the day have cost the limit, new submissions fail uncharged; the next day goes on."""
-    plushify = InMemoryPlushify(limits=Limits(daily_spend_nano_usd=2 * PRICE))
+async def test_daily_spending_limit() -> None:
+    """Once the cost of the day has reached the limit, submissions fail uncharged until the next day."""
+    plushify = InMemoryPlushify(limits=Limits(daily_spend_nano_usd=2 * PRICE_NANO_USD))
     await plushify.make()
     await plushify.make()
     with pytest.raises(GenerationFailed) as refused:
@@ -93,9 +78,9 @@ async def test_the_spending_limit_refuses_before_anything_moves() -> None:
 
 
 @on_virtual_time
-async def test_the_spending_limit_refuses_no_replay() -> None:
-    """A request sent again gives the generation that it has paid for, though the day's limit is reached."""
-    plushify = InMemoryPlushify(limits=Limits(daily_spend_nano_usd=PRICE))
+async def test_replay_after_the_spending_limit() -> None:
+    """A replay returns its generation although the limit of the day is reached."""
+    plushify = InMemoryPlushify(limits=Limits(daily_spend_nano_usd=PRICE_NANO_USD))
     made = await plushify.make(key="k")
     assert await plushify.make(key="k") == made
     assert await plushify.amounts() == [3, -1]

@@ -1,4 +1,4 @@
-"""Balances, statements, and what moves credits apart from generations."""
+"""Credits: balances, statements, and postings that do not belong to a generation."""
 
 import asyncio
 import math
@@ -12,8 +12,8 @@ from tests.virtual_time import EPOCH, on_virtual_time
 
 
 @on_virtual_time
-async def test_first_sight() -> None:
-    """A new user has the free credits, and a line that says so."""
+async def test_new_user() -> None:
+    """A new user gets the free credits, with a ledger entry."""
     plushify = InMemoryPlushify()
 
     subscription = await plushify.credits.ensure_subscription("ann")
@@ -24,8 +24,8 @@ async def test_first_sight() -> None:
 
 
 @on_virtual_time
-async def test_first_sights_in_parallel() -> None:
-    """However often a user is first seen at once, the free credits come once."""
+async def test_new_user_in_concurrent_calls() -> None:
+    """Concurrent first calls for a user grant the free credits once."""
     plushify = InMemoryPlushify()
 
     await asyncio.gather(*(plushify.credits.ensure_subscription("ann") for _ in range(50)))
@@ -35,7 +35,7 @@ async def test_first_sights_in_parallel() -> None:
 
 @on_virtual_time
 async def test_no_free_credits() -> None:
-    """Where nothing is free, nothing is granted."""
+    """Without free credits, a new user has a balance of 0 and no entry."""
     plushify = InMemoryPlushify(limits=Limits(free_credits=0))
 
     assert await plushify.balance() == 0
@@ -44,7 +44,7 @@ async def test_no_free_credits() -> None:
 
 @on_virtual_time
 async def test_postings() -> None:
-    """Every posting moves the balance by its amount, with its reason and who made it."""
+    """Every posting changes the balance by its amount, and records its reason and its actor."""
     plushify = InMemoryPlushify()
 
     balances = [
@@ -65,8 +65,8 @@ async def test_postings() -> None:
 
 
 @on_virtual_time
-async def test_no_balance_below_zero() -> None:
-    """What is not there cannot be taken, by whatever name; the first sight of the user is undone too."""
+async def test_postings_that_exceed_the_balance() -> None:
+    """A posting that exceeds the balance is refused, and the new subscription is rolled back."""
     plushify = InMemoryPlushify()
 
     with pytest.raises(InsufficientCredits) as consumption:
@@ -81,8 +81,8 @@ async def test_no_balance_below_zero() -> None:
 
 @pytest.mark.parametrize("amount", [0, -1])
 @on_virtual_time
-async def test_amounts(amount: int) -> None:
-    """Grants and consumption are at least one credit; an adjustment moves something."""
+async def test_invalid_amounts(amount: int) -> None:
+    """Grants and consumption are at least one credit, and an adjustment is not 0."""
     plushify = InMemoryPlushify()
 
     for posting in (
@@ -98,8 +98,8 @@ async def test_amounts(amount: int) -> None:
 
 @pytest.mark.parametrize(("reason", "actor"), [("", "eve"), (" ", "eve"), ("gift", ""), ("gift", "\t")])
 @on_virtual_time
-async def test_unexplained(reason: str, actor: str) -> None:
-    """Nobody moves credits without saying who and why."""
+async def test_blank_reason_or_actor(reason: str, actor: str) -> None:
+    """A posting without a reason or an actor is refused."""
     plushify = InMemoryPlushify()
 
     with pytest.raises(InvalidInput):
@@ -109,7 +109,7 @@ async def test_unexplained(reason: str, actor: str) -> None:
 
 @on_virtual_time
 async def test_statement() -> None:
-    """A statement lists every entry once, newest first; its amounts add up to the balance."""
+    """The pages of a statement list every entry once, newest first, and add up to the balance."""
     plushify = InMemoryPlushify()
     for amount in range(1, 7):
         await plushify.credits.add_credits("ann", amount, reason="gift")
@@ -127,8 +127,8 @@ async def test_statement() -> None:
 
 
 @on_virtual_time
-async def test_statement_of_a_stranger() -> None:
-    """Who asks for a statement is a user from then on."""
+async def test_statement_of_a_new_user() -> None:
+    """The first statement of a new user lists the free credits."""
     plushify = InMemoryPlushify()
 
     assert [entry.amount for entry in (await plushify.credits.statement("ann")).items] == [3]
@@ -136,15 +136,15 @@ async def test_statement_of_a_stranger() -> None:
 
 @pytest.mark.parametrize("limit", [0, 101])
 @on_virtual_time
-async def test_statement_pages(limit: int) -> None:
-    """Nobody gets an endless statement."""
+async def test_invalid_page_size(limit: int) -> None:
+    """A page with too few or too many entries is refused."""
     with pytest.raises(InvalidInput):
         await InMemoryPlushify().credits.statement("ann", limit=limit)
 
 
 @on_virtual_time
 async def test_posting_that_cannot_be_committed() -> None:
-    """A posting that fails has moved nothing."""
+    """A posting whose commit fails changes nothing."""
     plushify = InMemoryPlushify(store=(store := BrokenStore()))
     store.refusals = 1
 
@@ -156,8 +156,8 @@ async def test_posting_that_cannot_be_committed() -> None:
 
 @pytest.mark.parametrize("amount", [101, -101, 2**63])
 @on_virtual_time
-async def test_posting_of_too_much(amount: int) -> None:
-    """A slip of the keyboard moves no more than the limit, on any database."""
+async def test_posting_over_the_limit(amount: int) -> None:
+    """A posting of more credits than the limit is refused, also if no database could store the number."""
     plushify = InMemoryPlushify(limits=Limits(max_posting_credits=100))
 
     with pytest.raises(InvalidInput, match="At most 100") as caught:

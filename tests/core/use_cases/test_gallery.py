@@ -1,4 +1,4 @@
-"""What a user sees of their generations, and how they get rid of them."""
+"""Gallery: pages, pictures, deletion and restoration of generations."""
 
 import asyncio
 from uuid import UUID
@@ -27,7 +27,7 @@ ALL = GalleryFilter()
 
 @on_virtual_time
 async def test_pages() -> None:
-    """The newest come first, page after page, and every page knows how many there are."""
+    """Pages list all generations once, newest first, each with the total number."""
     plushify = InMemoryPlushify(limits=Limits(free_credits=5))
     made = [(await plushify.make()).id for _ in range(5)]
 
@@ -43,7 +43,7 @@ async def test_pages() -> None:
 
 @on_virtual_time
 async def test_full_last_page() -> None:
-    """A page that happens to be full does not promise another."""
+    """The last page has no next cursor, also if it is full."""
     plushify = InMemoryPlushify()
     await plushify.make()
     await plushify.make()
@@ -53,7 +53,7 @@ async def test_full_last_page() -> None:
 
 @on_virtual_time
 async def test_filter_and_order() -> None:
-    """A gallery can be told what to show, and in which order."""
+    """A gallery can be filtered by style and quality, and listed from oldest to newest."""
     plushify = InMemoryPlushify(limits=Limits(free_credits=5))
     choices = [("kawaii", "standard"), ("chibi", "standard"), ("kawaii", "high")]
     made = [
@@ -73,15 +73,15 @@ async def test_filter_and_order() -> None:
 
 @pytest.mark.parametrize("limit", [0, 101])
 @on_virtual_time
-async def test_page_limits(limit: int) -> None:
-    """Nobody gets an endless page."""
+async def test_invalid_page_size(limit: int) -> None:
+    """A page with too few or too many items is refused."""
     with pytest.raises(InvalidInput):
         await InMemoryPlushify().gallery.list("ann", ALL, limit=limit)
 
 
 @on_virtual_time
 async def test_pictures() -> None:
-    """Each picture of a generation can be read; the store in memory has no address to offer."""
+    """Each picture of a generation can be read, and the store in memory signs no URLs."""
     plushify = InMemoryPlushify()
     generation = await plushify.make()
 
@@ -93,8 +93,8 @@ async def test_pictures() -> None:
 
 
 @on_virtual_time
-async def test_picture_that_is_not_there() -> None:
-    """A pending generation has its photo and no picture."""
+async def test_picture_of_a_pending_generation() -> None:
+    """A pending generation has its original, and no generated picture."""
     plushify = InMemoryPlushify()
     generation = await plushify.submit()
 
@@ -104,12 +104,12 @@ async def test_picture_that_is_not_there() -> None:
 
 
 @on_virtual_time
-async def test_other_peoples_generations() -> None:
-    """What belongs to somebody else does not exist, exactly like what does not exist."""
+async def test_generations_of_other_users() -> None:
+    """A generation of another user raises the same error as one that does not exist."""
     plushify = InMemoryPlushify()
     generation = await plushify.make("ann")
 
-    told: list[str] = []
+    errors: list[str] = []
     for generation_id in (generation.id, UUID(int=7)):
         for attempt in (
             plushify.gallery.get("bob", generation_id),
@@ -119,16 +119,16 @@ async def test_other_peoples_generations() -> None:
         ):
             with pytest.raises(NotFound) as caught:
                 await attempt
-            told.append(str(caught.value))
+            errors.append(str(caught.value))
 
-    assert len(set(told)) == 1
+    assert len(set(errors)) == 1
     assert (await plushify.gallery.list("bob", ALL)).total == 0
     assert await plushify.gallery.get("ann", generation.id) == generation
 
 
 @on_virtual_time
 async def test_delete() -> None:
-    """What is deleted is gone from every listing at once, and erased when the undo window is over."""
+    """A deleted generation is no longer found, and is purged after the undo window."""
     plushify = InMemoryPlushify()
     generation = await plushify.make()
 
@@ -149,8 +149,8 @@ async def test_delete() -> None:
 
 
 @on_virtual_time
-async def test_what_stays_of_an_erased_generation() -> None:
-    """The books do not forget: entries and the model call stay."""
+async def test_records_of_a_purged_generation() -> None:
+    """Ledger entries and the model call remain after a purge."""
     plushify = InMemoryPlushify()
     generation = await plushify.make()
     await plushify.gallery.delete("ann", generation.id)
@@ -163,7 +163,7 @@ async def test_what_stays_of_an_erased_generation() -> None:
 
 @on_virtual_time
 async def test_restore() -> None:
-    """Within the undo window, what was deleted comes back as it was."""
+    """A generation that is restored within the undo window is complete, and is not purged."""
     plushify = InMemoryPlushify()
     generation = await plushify.make()
     await plushify.gallery.delete("ann", generation.id)
@@ -181,8 +181,8 @@ async def test_restore() -> None:
 
 
 @on_virtual_time
-async def test_restore_of_what_was_not_deleted() -> None:
-    """Asked twice, the answer is the same."""
+async def test_restore_of_a_generation_that_is_not_deleted() -> None:
+    """Restoring a generation that is not deleted returns it unchanged."""
     plushify = InMemoryPlushify()
     generation = await plushify.make()
 
@@ -190,8 +190,8 @@ async def test_restore_of_what_was_not_deleted() -> None:
 
 
 @on_virtual_time
-async def test_restore_too_late() -> None:
-    """The undo window ends to the second, whether or not a sweep has come by."""
+async def test_restore_after_the_undo_window() -> None:
+    """At the end of the undo window a restoration is refused, also before a sweep has run."""
     plushify = InMemoryPlushify()
     generation = await plushify.make()
     await plushify.gallery.delete("ann", generation.id)
@@ -205,7 +205,7 @@ async def test_restore_too_late() -> None:
 
 @on_virtual_time
 async def test_delete_of_a_failure() -> None:
-    """A failure can be deleted and restored like a success; its refund stays."""
+    """A failed generation can be deleted and restored, and its refund remains."""
     plushify = InMemoryPlushify()
     plushify.model.fail_next(ModelError(Reason.NO_PICTURE, "nothing", retryable=True, billing=Billing.UNKNOWN))
     with pytest.raises(GenerationFailed):
@@ -221,12 +221,12 @@ async def test_delete_of_a_failure() -> None:
 
 @pytest.mark.parametrize("run", [False, True])
 @on_virtual_time
-async def test_delete_of_the_unfinished(run: bool) -> None:
-    """What is being made cannot be deleted: its credits are in its hands."""
+async def test_delete_of_an_unfinished_generation(run: bool) -> None:
+    """A pending or running generation cannot be deleted."""
     plushify = InMemoryPlushify()
     plushify.model.delay_s = 10
     generation = await plushify.submit()
-    task = asyncio.ensure_future(plushify.generate.run(generation.id) if run else asyncio.sleep(0))
+    task = asyncio.create_task(plushify.generate.run(generation.id) if run else asyncio.sleep(0))
     await asyncio.sleep(1)
 
     with pytest.raises(InvalidInput) as caught:
@@ -237,8 +237,8 @@ async def test_delete_of_the_unfinished(run: bool) -> None:
 
 
 @on_virtual_time
-async def test_delete_and_restore_in_parallel() -> None:
-    """Of many deletions and restorations at once, each sees what the one before left."""
+async def test_concurrent_deletions_and_restorations() -> None:
+    """Each of many concurrent deletions and restorations works on the result of the one before."""
     plushify = InMemoryPlushify()
     generation = await plushify.make()
 
@@ -248,13 +248,13 @@ async def test_delete_and_restore_in_parallel() -> None:
         return_exceptions=True,
     )
 
-    assert sum(isinstance(result, PlushifyError) for result in results) == 4  # four deletions of what is deleted
+    assert sum(isinstance(result, PlushifyError) for result in results) == 4  # the four deletions after the first
     assert (await plushify.row(generation.id)).deleted_at is None
 
 
 @on_virtual_time
-async def test_picture_that_the_storage_lost() -> None:
-    """A picture whose bytes are gone says so at the first step."""
+async def test_picture_whose_bytes_are_missing() -> None:
+    """Reading a picture whose bytes are missing raises `BlobMissing` at the first step."""
     plushify = InMemoryPlushify()
     generation = await plushify.make()
     plushify.blobs.blobs.clear()

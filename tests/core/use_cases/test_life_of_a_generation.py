@@ -1,4 +1,4 @@
-"""No course of events loses a credit: Hypothesis looks for one."""
+"""State machine test: Hypothesis searches for events that break a promise about credits, rows or blobs."""
 
 import asyncio
 from collections import Counter
@@ -32,7 +32,7 @@ FUSES = (
     | st.builds(Fuse, st.integers(0, 60), FREEZES_S)
     | st.builds(Fuse, st.integers(0, 5), FREEZES_S, among=st.sampled_from(["begin", "commit", "blobs", "model"]))
 )
-"""Where a process dies or freezes, if it does. A whole generation has 60 passages."""
+"""Points at which a process dies or freezes, if any. A whole generation has 60 passages."""
 
 HEALTHY = Script()
 WAITS_S = st.sampled_from([0.0, 1.0, 25.0, 60.0, 95.0])
@@ -40,7 +40,7 @@ LIMITS = Limits(free_credits=2, max_in_flight_per_user=2)
 
 
 class LifeOfAGeneration(RuleBasedStateMachine):
-    """Each rule starts something in a process of its own, which may die or freeze, and lets some time pass."""
+    """Events in processes that may die or freeze. Each rule starts one, and lets some time pass."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class LifeOfAGeneration(RuleBasedStateMachine):
         self.tasks: list[asyncio.Task[Any]] = []
 
     def process(self, fuse: Fuse, script: Script = HEALTHY) -> PlushifyForTests:
-        """A process with this fuse in its wires."""
+        """Return a process whose calls to its ports pass this fuse."""
         return PlushifyForTests(
             store=GatedStore(self.store, fuse),
             blobs=gated("blobs", self.blobs, fuse),
@@ -65,10 +65,10 @@ class LifeOfAGeneration(RuleBasedStateMachine):
         )
 
     def start(self, work: Coroutine[Any, Any, Any], wait_s: float, *, cancel: bool = False) -> None:
-        """Begin it, and go on `wait_s` seconds later whether it has ended or not."""
+        """Start `work`, and return after `wait_s` seconds, whether or not it has ended."""
 
         async def begin() -> None:
-            task = asyncio.ensure_future(work)
+            task = asyncio.create_task(work)
             self.tasks.append(task)
             await asyncio.sleep(wait_s)
             if cancel:
@@ -79,57 +79,57 @@ class LifeOfAGeneration(RuleBasedStateMachine):
         self.collect()
 
     def collect(self) -> None:
-        """What has ended has ended in a way that users may see, or by a power cut."""
+        """Assert that every ended task succeeded, died, was cancelled, or raised an error for users."""
         for task in [task for task in self.tasks if task.done()]:
             self.tasks.remove(task)
             if not task.cancelled() and task.exception() is not None:
                 assert isinstance(task.exception(), PlushifyError | PowerCut), task.exception()
 
     def called(self, generation_id: UUID) -> None:
-        """The model draws for this generation."""
+        """Count a model call of this generation."""
         self.calls[generation_id] += 1
 
     def rows(self) -> list[UUID]:
-        """The ids of all rows, in order."""
+        """Return the ids of all rows, sorted."""
         return sorted(self.snapshot().generations)
 
     def snapshot(self) -> invariants.Snapshot:
-        """What is committed."""
+        """Return what is committed."""
         return invariants.in_memory(self.store, self.blobs)
 
     @rule(user=USERS, key=KEYS, photo=PHOTOS, script=SCRIPTS, fuse=FUSES, wait_s=WAITS_S, cancel=st.booleans())
     def generate(
         self, user: str, key: str | None, photo: bytes, script: Script, fuse: Fuse, wait_s: float, cancel: bool
     ) -> None:
-        """A user makes a plushie, or goes away while it is made."""
+        """A user makes a plushie, and may disconnect while it is made."""
         self.start(self.process(fuse, script).make(user, photo, key=key), wait_s, cancel=cancel)
 
     @rule(user=USERS, key=KEYS, photo=PHOTOS, fuse=FUSES)
     def submit(self, user: str, key: str | None, photo: bytes, fuse: Fuse) -> None:
-        """A user submits, and nobody runs it yet."""
+        """A user submits a photo, and no process runs it yet."""
         self.start(self.process(fuse).submit(user, photo, key=key), 0)
 
     @precondition(lambda self: self.rows())
     @rule(data=st.data(), script=SCRIPTS, fuse=FUSES, wait_s=WAITS_S)
     def run(self, data: st.DataObject, script: Script, fuse: Fuse, wait_s: float) -> None:
-        """A worker runs any generation whatever, whether it is time or not."""
+        """A process runs any generation, at any time."""
         generation_id = data.draw(st.sampled_from(self.rows()))
         self.start(self.process(fuse, script).generate.run(generation_id), wait_s)
 
     @rule(script=SCRIPTS, fuse=FUSES, wait_s=WAITS_S)
     def sweep(self, script: Script, fuse: Fuse, wait_s: float) -> None:
-        """A replica sweeps."""
+        """A process sweeps, and runs what it has reclaimed."""
         self.start(self.process(fuse, script).sweep(), wait_s)
 
     @rule(wait_s=WAITS_S)
     def time_passes(self, wait_s: float) -> None:
-        """Nothing happens but what has begun."""
+        """Time passes, and no new event happens."""
         self.start(asyncio.sleep(0), wait_s)
 
     @precondition(lambda self: self.rows())
     @rule(data=st.data(), user=USERS, restore=st.booleans(), fuse=FUSES)
     def delete_or_restore(self, data: st.DataObject, user: str, restore: bool, fuse: Fuse) -> None:
-        """A user deletes something, or brings it back: of their own, or of somebody else's."""
+        """A user deletes or restores a generation of any user; that of another user does not change."""
         gallery = self.process(fuse).gallery
         generation_id = data.draw(st.sampled_from(self.rows()))
         before = self.snapshot().generations[generation_id]
@@ -139,34 +139,34 @@ class LifeOfAGeneration(RuleBasedStateMachine):
 
     @rule(user=USERS, amount=st.integers(-3, 3), fuse=FUSES)
     def grant_or_consume(self, user: str, amount: int, fuse: Fuse) -> None:
-        """Credits move apart from generations."""
+        """Credits are granted or consumed without a generation."""
         credits_ = self.process(fuse).credits
         post = credits_.add_credits if amount > 0 else credits_.consume_credits
         self.start(post(user, abs(amount), reason="the rule says so"), 0)
 
     @invariant()
-    def the_books_are_in_order(self) -> None:
-        """At every moment."""
+    def promises_hold(self) -> None:
+        """No promise that must hold at any moment is violated."""
         assert list(invariants.violations(self.snapshot())) == []
 
     @invariant()
-    def nothing_is_called_twice(self) -> None:
-        """The model draws once for a generation, if at all."""
+    def the_model_is_called_once(self) -> None:
+        """The model is called at most once for each generation."""
         assert [generation for generation, calls in self.calls.items() if calls > 1] == []
 
     def teardown(self) -> None:
-        """In the end, one healthy replica brings everything to an end."""
+        """Assert that sweeps by one healthy process settle everything."""
         try:
             for _ in range(5):
                 self.start(self.process(Fuse()).sweep(), 200)
             assert list(invariants.unsettled(self.snapshot())) == []
-            self.the_books_are_in_order()
-            self.nothing_is_called_twice()
+            self.promises_hold()
+            self.the_model_is_called_once()
         finally:
             self.runner.close()
 
 
-# No deadline: the first run of a rule imports, and slow machines are slow.
+# Without a deadline, because the first run of a rule imports modules.
 settings.register_profile("life", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 TestLifeOfAGeneration = LifeOfAGeneration.TestCase

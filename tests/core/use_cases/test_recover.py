@@ -1,4 +1,4 @@
-"""What a sweep puts right, and what it leaves alone."""
+"""Recovery: what a sweep settles, purges and tidies, and what it leaves unchanged."""
 
 import asyncio
 
@@ -7,14 +7,14 @@ import pytest
 from plushify_adapters.memory import MemoryImageModel
 from plushify_core import Billing, Generation, Limits, Outcome, Reason, Status, Swept
 from tests.broken import BrokenBlobs, BrokenStore
-from tests.in_memory import InMemoryPlushify
+from tests.in_memory import InMemoryPlushify, failure_reason
 from tests.virtual_time import on_virtual_time
 
 NOTHING = Swept()
 
 
 async def abandoned_while_running(plushify: InMemoryPlushify) -> Generation:
-    """A running generation that no process works on: its dispatch stands, and the process thinks it does not."""
+    """Return a running generation that no process runs, because the commit of its dispatch seemed to fail."""
     submitted = await plushify.submit()
     assert isinstance(plushify.store, BrokenStore)
     plushify.store.lost_answers = 1
@@ -25,7 +25,7 @@ async def abandoned_while_running(plushify: InMemoryPlushify) -> Generation:
 
 @on_virtual_time
 async def test_nothing_to_do() -> None:
-    """A sweep of a plushify in order changes nothing."""
+    """A sweep changes nothing if nothing has expired."""
     plushify = InMemoryPlushify()
     generation = await plushify.make()
 
@@ -35,7 +35,7 @@ async def test_nothing_to_do() -> None:
 
 @on_virtual_time
 async def test_pending_within_its_lease() -> None:
-    """What its process may still dispatch is left alone."""
+    """A pending generation is not reclaimed before its lease expires."""
     plushify = InMemoryPlushify()
     await plushify.submit()
     await asyncio.sleep(19)
@@ -44,8 +44,8 @@ async def test_pending_within_its_lease() -> None:
 
 
 @on_virtual_time
-async def test_pending_past_its_lease() -> None:
-    """What was never dispatched is taken over once, and brought to its end while there is time."""
+async def test_pending_after_its_lease() -> None:
+    """A pending generation whose lease has expired is reclaimed once, and can be run."""
     plushify = InMemoryPlushify()
     generation = await plushify.submit()
     await asyncio.sleep(20)
@@ -58,8 +58,8 @@ async def test_pending_past_its_lease() -> None:
 
 
 @on_virtual_time
-async def test_taken_over_by_a_process_that_died() -> None:
-    """What was taken over and never run is refunded when its time is over; nothing of its photo is kept in the end."""
+async def test_reclaimed_and_never_run() -> None:
+    """A reclaimed generation that is never run is refunded when its new lease expires, and its photo is removed."""
     plushify = InMemoryPlushify()
     generation = await plushify.submit()
     await asyncio.sleep(20)
@@ -69,8 +69,7 @@ async def test_taken_over_by_a_process_that_died() -> None:
     assert await plushify.recover.sweep() == Swept(refunded=1)
 
     failed = await plushify.row(generation.id)
-    assert failed.failure is not None
-    assert (failed.failure.reason, failed.original) == (Reason.INTERRUPTED, None)
+    assert (failure_reason(failed), failed.original) == (Reason.INTERRUPTED, None)
     assert await plushify.amounts() == [3, -1, 1]
     await asyncio.sleep(120)
     assert await plushify.recover.sweep() == Swept(tidied=1)
@@ -78,8 +77,8 @@ async def test_taken_over_by_a_process_that_died() -> None:
 
 
 @on_virtual_time
-async def test_pending_taken_over_by_a_sweep_that_then_fails() -> None:
-    """What a sweep has taken over is run, though it cannot do the rest of its work; the next one does that."""
+async def test_reclaimed_by_a_sweep_that_fails_later() -> None:
+    """A sweep returns the reclaimed generations although a later part of it fails."""
     plushify = InMemoryPlushify(
         store=(store := BrokenStore()), blobs=(blobs := BrokenBlobs()), limits=Limits(undo_delete_s=0)
     )
@@ -89,7 +88,7 @@ async def test_pending_taken_over_by_a_sweep_that_then_fails() -> None:
     await asyncio.sleep(20)
 
     blobs.delays_s["keys"] = 1
-    sweep = asyncio.ensure_future(plushify.recover.sweep())
+    sweep = asyncio.create_task(plushify.recover.sweep())
     await asyncio.sleep(0.5)
     store.refusals = 1
 
@@ -99,7 +98,7 @@ async def test_pending_taken_over_by_a_sweep_that_then_fails() -> None:
 
 @on_virtual_time
 async def test_running_within_its_lease() -> None:
-    """A running generation belongs to its process until well after its deadline."""
+    """A running generation is left unchanged before its lease expires."""
     plushify = InMemoryPlushify(store=BrokenStore())
     running = await abandoned_while_running(plushify)
     await asyncio.sleep(89)
@@ -109,27 +108,24 @@ async def test_running_within_its_lease() -> None:
 
 
 @on_virtual_time
-async def test_running_past_its_lease() -> None:
-    """What may have been drawn and paid is refunded and never dispatched again."""
+async def test_running_after_its_lease() -> None:
+    """A running generation whose lease has expired is refunded once, and never dispatched again."""
     plushify = InMemoryPlushify(store=BrokenStore())
     running = await abandoned_while_running(plushify)
     await asyncio.sleep(90)
 
     assert [await plushify.recover.sweep() for _ in range(3)] == [Swept(refunded=1), NOTHING, NOTHING]
 
-    failed = await plushify.row(running.id)
-    assert failed.failure is not None
-    assert failed.failure.reason is Reason.INTERRUPTED
-    call = await plushify.call(running.id)
-    assert call is not None
+    assert failure_reason(await plushify.row(running.id)) is Reason.INTERRUPTED
+    call = await plushify.recorded_call(running.id)
     assert (call.outcome, call.billing) == (Outcome.INTERRUPTED, Billing.UNKNOWN)
     assert plushify.model.requests == []
     assert await plushify.amounts() == [3, -1, 1]
 
 
 @on_virtual_time
-async def test_pictures_of_an_abandoned_drawing() -> None:
-    """What a dead process had stored of its picture is removed; the photo stays with its row."""
+async def test_orphaned_blobs_of_a_failure() -> None:
+    """Pictures of a failed generation are removed after the time for late writes; its original is kept."""
     plushify = InMemoryPlushify(store=BrokenStore())
     running = await abandoned_while_running(plushify)
     await plushify.blobs.put(running.blob_prefix + "generated", b"half", media_type="image/png")
@@ -147,8 +143,8 @@ async def test_pictures_of_an_abandoned_drawing() -> None:
 
 
 @on_virtual_time
-async def test_clearing_up_that_the_storage_hinders() -> None:
-    """What cannot be removed now is removed by the next sweep."""
+async def test_orphaned_blobs_that_cannot_be_removed() -> None:
+    """Orphaned blobs that cannot be removed now are removed by a later sweep."""
     plushify = InMemoryPlushify(store=BrokenStore(), blobs=(blobs := BrokenBlobs()))
     running = await abandoned_while_running(plushify)
     await blobs.put(running.blob_prefix + "generated", b"half", media_type="image/png")
@@ -166,26 +162,26 @@ async def test_clearing_up_that_the_storage_hinders() -> None:
 
 
 @on_virtual_time
-async def test_refunds_do_not_wait_for_the_storage() -> None:
-    """A blob store that hangs keeps a sweep from erasing, and nobody from a refund."""
+async def test_refunds_while_the_blob_store_hangs() -> None:
+    """A blob store that hangs delays purges, and does not delay refunds."""
     limits = Limits(undo_delete_s=0)
     plushify = InMemoryPlushify(store=BrokenStore(), blobs=(blobs := BrokenBlobs()), limits=limits)
     deleted = await plushify.make()
     await plushify.gallery.delete("ann", deleted.id)
     running = await abandoned_while_running(plushify)
     blobs.delays_s = dict.fromkeys(("keys", "delete original", "delete generated", "delete thumbnail"), 10_000)
-    erasing = asyncio.ensure_future(plushify.recover.sweep_blobs())
+    purging = asyncio.create_task(plushify.recover.sweep_blobs())
     await asyncio.sleep(90)
 
     assert await plushify.recover.sweep_leases() == Swept(refunded=1)
     assert (await plushify.row(running.id)).status is Status.FAILED
-    assert not erasing.done()
-    assert (await erasing).purged == 1
+    assert not purging.done()
+    assert (await purging).purged == 1
 
 
 @on_virtual_time
-async def test_failed_and_deleted_at_once() -> None:
-    """The row of a failure that its user deletes stays as long as somebody may still store something for it."""
+async def test_deleted_failure() -> None:
+    """A deleted failure is purged only after the time for late writes."""
     plushify = InMemoryPlushify(store=BrokenStore(), limits=Limits(undo_delete_s=0))
     running = await abandoned_while_running(plushify)
     await asyncio.sleep(90)
@@ -201,8 +197,8 @@ async def test_failed_and_deleted_at_once() -> None:
 
 
 @on_virtual_time
-async def test_sweeps_in_parallel() -> None:
-    """Any number of replicas may sweep at once: each thing is done once."""
+async def test_concurrent_sweeps() -> None:
+    """Ten concurrent sweeps settle each generation once."""
     plushify = InMemoryPlushify(limits=Limits(free_credits=6, max_in_flight_per_user=6), store=BrokenStore())
     submitted = [(await plushify.submit()).id for _ in range(3)]
     running = [(await abandoned_while_running(plushify)).id for _ in range(3)]
@@ -217,7 +213,7 @@ async def test_sweeps_in_parallel() -> None:
 
 @on_virtual_time
 async def test_batches() -> None:
-    """A sweep does a batch at a time, and the next goes on."""
+    """A sweep handles one batch, and the next sweep handles the next one."""
     plushify = InMemoryPlushify(limits=Limits(sweep_batch=2, max_in_flight_per_user=5, free_credits=5))
     for _ in range(5):
         await plushify.submit()
@@ -227,12 +223,10 @@ async def test_batches() -> None:
 
 
 @on_virtual_time
-async def test_success_survives_the_sweep() -> None:
-    """Of a settling and a sweep at the same time, one wins: refunded or succeeded, never both."""
+async def test_sweeps_during_a_settlement() -> None:
+    """Sweeps during a settlement do not refund the success."""
     plushify = InMemoryPlushify(limits=Limits(lease_margin_s=1), model=MemoryImageModel(delay_s=59.9))
-    generation = await plushify.submit()
-    run = asyncio.ensure_future(plushify.generate.run(generation.id))
-    await asyncio.sleep(59)
+    _, run = await plushify.start_run(wait_s=59)
     for _ in range(300):
         await asyncio.sleep(0.01)
         await plushify.recover.sweep()
@@ -242,8 +236,8 @@ async def test_success_survives_the_sweep() -> None:
 
 
 @on_virtual_time
-async def test_purge_that_the_storage_hinders() -> None:
-    """What cannot be erased now stays past return, and the next sweep erases it."""
+async def test_purge_that_the_blob_store_interrupts() -> None:
+    """A purge that cannot delete a blob is continued by the next sweep."""
     plushify = InMemoryPlushify(blobs=(blobs := BrokenBlobs()))
     generation = await plushify.make()
     await plushify.gallery.delete("ann", generation.id)
@@ -260,13 +254,13 @@ async def test_purge_that_the_storage_hinders() -> None:
 
 @on_virtual_time
 async def test_purge_after_a_crash() -> None:
-    """A purge that died after the blobs and before the row is finished by the next sweep."""
+    """A purge that ended after the blobs and before the row is continued by the next sweep."""
     plushify = InMemoryPlushify(blobs=(blobs := BrokenBlobs()), store=(store := BrokenStore()))
     generation = await plushify.make()
     await plushify.gallery.delete("ann", generation.id)
     await asyncio.sleep(30)
     blobs.delays_s = {"delete thumbnail": 1}
-    sweep = asyncio.ensure_future(plushify.recover.sweep())
+    sweep = asyncio.create_task(plushify.recover.sweep())
     await asyncio.sleep(0.5)
     store.refusals = 1
 
@@ -278,7 +272,7 @@ async def test_purge_after_a_crash() -> None:
 
 @on_virtual_time
 async def test_no_undo_window() -> None:
-    """Where there is no undo, the next sweep erases what is deleted."""
+    """Without an undo window, the next sweep purges a deleted generation."""
     plushify = InMemoryPlushify(limits=Limits(undo_delete_s=0))
     generation = await plushify.make()
     await plushify.gallery.delete("ann", generation.id)
@@ -287,8 +281,8 @@ async def test_no_undo_window() -> None:
 
 
 @on_virtual_time
-async def test_purge_frees_the_key() -> None:
-    """After its generation is erased, a key is new again."""
+async def test_purge_frees_the_idempotency_key() -> None:
+    """The idempotency key of a purged generation can be used for a new one."""
     plushify = InMemoryPlushify(limits=Limits(undo_delete_s=0))
     generation = await plushify.make(key="k")
     await plushify.gallery.delete("ann", generation.id)

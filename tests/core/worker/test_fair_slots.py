@@ -1,4 +1,4 @@
-"""Users take turns."""
+"""Fair slots: users are served round robin, and no slot is lost."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from tests.virtual_time import on_virtual_time
 
 
 async def work(slots: FairSlots, user_id: str, served: list[str]) -> None:
-    """Ten seconds of it."""
+    """Wait for a slot, record the user, and hold the slot for ten seconds."""
     assert await slots.acquire(user_id, timeout_s=3600)
     served.append(user_id)
     await asyncio.sleep(10)
@@ -15,24 +15,24 @@ async def work(slots: FairSlots, user_id: str, served: list[str]) -> None:
 
 
 @on_virtual_time
-async def test_lines_are_served_in_rotation() -> None:
-    """Who comes late with one request waits for one of each other user, not for all that came before."""
+async def test_users_are_served_round_robin() -> None:
+    """A user with one late request waits for at most one request of each other user."""
     slots, served = FairSlots(1), list[str]()
     await asyncio.gather(*(work(slots, user_id, served) for user_id in ["ann"] * 5 + ["bob"] * 3 + ["eve"]))
     assert served == ["ann", "ann", "bob", "eve", "ann", "bob", "ann", "bob", "ann"]
 
 
 @on_virtual_time
-async def test_so_many_at_once() -> None:
-    """Seven times ten seconds, three at once, take thirty."""
+async def test_number_of_slots() -> None:
+    """Seven requests of ten seconds each take thirty seconds in three slots."""
     slots = FairSlots(3)
     await asyncio.gather(*(work(slots, user_id, []) for user_id in "abcdefg"))
     assert asyncio.get_running_loop().time() == 30
 
 
 @on_virtual_time
-async def test_who_gives_up_loses_nobody_a_turn() -> None:
-    """Whoever has waited long enough, or is cancelled, is passed over; also in the moment in which its turn comes."""
+async def test_requests_that_stop_waiting() -> None:
+    """A request that times out or is cancelled keeps no slot, also if it is cancelled when it gets one."""
     slots = FairSlots(1)
     assert await slots.acquire("ann", timeout_s=1)
     assert await slots.acquire("bob", timeout_s=1) is False
@@ -40,8 +40,8 @@ async def test_who_gives_up_loses_nobody_a_turn() -> None:
     await asyncio.sleep(1)
     waiting[0].cancel()
     await asyncio.sleep(1)
-    slots.release()  # to cat
-    waiting[1].cancel()  # who does not know it yet
+    slots.release()  # grants the slot to cat
+    waiting[1].cancel()  # before the task of cat has seen it
     assert await waiting[2] is True
 
     slots.release()
@@ -49,8 +49,8 @@ async def test_who_gives_up_loses_nobody_a_turn() -> None:
 
 
 @on_virtual_time
-async def test_a_turn_that_comes_with_the_last_second_is_taken() -> None:
-    """Time is over and the turn there in the same moment: it is either had or passed on, never lost."""
+async def test_slot_at_the_moment_of_the_timeout() -> None:
+    """A slot that is released at the moment of a timeout is either acquired or passed on."""
     slots = FairSlots(1)
     assert await slots.acquire("ann", timeout_s=1)
     asyncio.get_running_loop().call_later(5, slots.release)

@@ -1,4 +1,4 @@
-"""The runner and the sweeper: generations outlive requests, and shutdowns and dead processes lose nothing."""
+"""Runner and sweeper: generations continue without their requests, and nothing is lost at a shutdown."""
 
 import asyncio
 from contextlib import suppress
@@ -14,37 +14,37 @@ from tests.virtual_time import on_virtual_time
 
 
 async def submitted(plushify: InMemoryPlushify) -> UUID:
-    """Return the id of a pending generation."""
+    """Submit a photo, and return the id of the pending generation."""
     generation = await plushify.submit()
     assert generation.status is Status.PENDING
     return generation.id
 
 
-async def ended(plushify: InMemoryPlushify, generation_id: UUID) -> Generation:
+async def stored(plushify: InMemoryPlushify, generation_id: UUID) -> Generation:
     """Return the stored generation."""
     return await plushify.gallery.get("ann", generation_id)
 
 
 @on_virtual_time
-async def test_a_shutdown_waits_for_what_runs() -> None:
-    """Within `drain_s` a generation comes to its good end."""
+async def test_shutdown_waits_for_running_generations() -> None:
+    """A running generation succeeds if it ends within `drain_s` of the shutdown."""
     plushify = InMemoryPlushify(limits=Limits(drain_s=60))
     async with plushify.running():
         generation_id = await submitted(plushify)
         plushify.runner.start(generation_id)
-    assert (await ended(plushify, generation_id)).status is Status.SUCCEEDED
+    assert (await stored(plushify, generation_id)).status is Status.SUCCEEDED
 
 
 @on_virtual_time
-async def test_a_shutdown_refunds_what_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not done when the time to drain is over ends as interrupted, refunded, and its waiter hears of it."""
+async def test_shutdown_refunds_after_the_drain_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generation that is still running after `drain_s` is interrupted and refunded, and `wait` returns it."""
     plushify = InMemoryPlushify()
     called = asyncio.Event()
 
     async def endless(_: ModelRequest) -> NoReturn:
         called.set()
         await asyncio.Event().wait()
-        raise AssertionError("it waits for what never happens")
+        raise AssertionError("an event that nothing sets was set")
 
     monkeypatch.setattr(plushify.model, "generate", endless)
     runner = plushify.runner
@@ -62,8 +62,8 @@ async def test_a_shutdown_refunds_what_takes_longer(monkeypatch: pytest.MonkeyPa
 
 
 @on_virtual_time
-async def test_nothing_begins_during_a_shutdown() -> None:
-    """What is submitted last stays pending, for another process; its waiter does not hold up the shutdown."""
+async def test_shutdown_starts_no_generation() -> None:
+    """A generation that is started during a shutdown stays pending, and `wait` returns it at once."""
     plushify = InMemoryPlushify()
     runner = plushify.runner
     async with plushify.running():
@@ -76,8 +76,8 @@ async def test_nothing_begins_during_a_shutdown() -> None:
 
 
 @on_virtual_time
-async def test_a_sweep_runs_what_was_never_begun() -> None:
-    """A pending generation whose process died is taken over and made."""
+async def test_sweep_runs_reclaimed_generations() -> None:
+    """A sweep reclaims and runs a pending generation of a process that died."""
     plushify = InMemoryPlushify()
     generation_id = await submitted(plushify)
     await asyncio.sleep(30)
@@ -89,8 +89,8 @@ async def test_a_sweep_runs_what_was_never_begun() -> None:
 
 @pytest.mark.parametrize("job", ["sweep_leases", "sweep_blobs"])
 @on_virtual_time
-async def test_it_sweeps_again_after_a_sweep_that_failed(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sweep that fails is told to the log, and the next one comes all the same."""
+async def test_sweeps_again_after_a_failed_sweep(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a sweep that fails, the next one runs."""
     sweeps = 0
     twice = asyncio.Event()
 
@@ -99,7 +99,7 @@ async def test_it_sweeps_again_after_a_sweep_that_failed(job: str, monkeypatch: 
         sweeps += 1
         if sweeps == 2:
             twice.set()
-        raise OSError("the database is away")
+        raise OSError("the database is unavailable")
 
     plushify = InMemoryPlushify(limits=Limits(sweep_interval_s=0.001))
     monkeypatch.setattr(RecoverUseCase, job, failing)
@@ -108,8 +108,8 @@ async def test_it_sweeps_again_after_a_sweep_that_failed(job: str, monkeypatch: 
 
 
 @on_virtual_time
-async def test_a_storage_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It holds up neither the next sweep, which refunds, nor the end of the runner, though it does not stop."""
+async def test_sweep_of_blobs_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A blob store that hangs and ignores its cancellation delays neither the refunds nor the shutdown."""
     hanging, refunding, answering = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def sweep_leases(_: RecoverUseCase) -> Swept:
@@ -134,8 +134,8 @@ async def test_a_storage_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @on_virtual_time
-async def test_waiting_for_another_process() -> None:
-    """A generation that runs elsewhere is looked for in the store until it has ended."""
+async def test_waits_for_another_process() -> None:
+    """`wait` returns a generation when another process has stored it."""
     plushify = InMemoryPlushify()
     generation_id = await submitted(plushify)
     waiting = asyncio.create_task(plushify.runner.wait("ann", generation_id, timeout_s=30))

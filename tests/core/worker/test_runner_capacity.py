@@ -1,4 +1,4 @@
-"""What a process takes in, whose turn it is, and what becomes of those that wait: on virtual time."""
+"""Capacity of the runner: which generations it accepts, in which order it runs them, and what happens in its queue."""
 
 import asyncio
 from uuid import UUID
@@ -7,7 +7,7 @@ import pytest
 
 from plushify_adapters.memory import MemoryImageModel
 from plushify_core import Generation, InvalidInput, Limits, RateLimited, Reason, Status
-from tests.in_memory import PHOTO, InMemoryPlushify
+from tests.in_memory import PHOTO, InMemoryPlushify, failure_reason
 from tests.virtual_time import on_virtual_time
 
 MODEL_S = 10.0
@@ -20,7 +20,7 @@ def slow_plushify(*, model_s: float = MODEL_S, max_in_flight: int = 100, max_run
 
 
 async def make(plushify: InMemoryPlushify, user_id: str, *, photo: bytes = PHOTO, key: str | None = None) -> UUID:
-    """Submit and start, as the web does."""
+    """Submit a photo and start its generation, as the web application does. Return its id."""
     with plushify.runner.reserve():
         generation = await plushify.submit(user_id, photo, key=key)
         if not generation.finished:
@@ -29,41 +29,40 @@ async def make(plushify: InMemoryPlushify, user_id: str, *, photo: bytes = PHOTO
 
 
 async def end_of(plushify: InMemoryPlushify, generation_id: UUID) -> Generation:
-    """The generation at its end."""
+    """Return the generation after its end."""
     user_id = (await plushify.row(generation_id)).user_id
     return await plushify.runner.wait(user_id, generation_id, timeout_s=3600)
 
 
 async def seconds_until_its_end(plushify: InMemoryPlushify, generation_id: UUID) -> float:
-    """When it ended, in seconds since it was submitted."""
+    """Return the time from the submission of the generation to its end, in seconds."""
     ended = await end_of(plushify, generation_id)
     assert ended.completed_at is not None
     return (ended.completed_at - ended.created_at).total_seconds()
 
 
 @on_virtual_time
-async def test_nobody_waits_for_all_of_somebody_else() -> None:
-    """Three of one user's come first; the one of another, sent last, is the second to be made."""
+async def test_users_are_served_round_robin() -> None:
+    """The generation of a second user is run before the remaining ones of the first user."""
     plushify = slow_plushify()
     made = [await make(plushify, user_id) for user_id in ("ann", "ann", "ann", "bob")]
     assert [await seconds_until_its_end(plushify, generation_id) for generation_id in made] == [10, 20, 40, 30]
 
 
 @on_virtual_time
-async def test_a_sweep_does_not_get_in_the_way() -> None:
-    """What a sweep takes over waits for its turn like one user's: whoever comes next waits for what runs and for one
-    more, not for all of it."""
+async def test_reclaimed_generations_share_one_queue() -> None:
+    """A new generation waits for the running one and for one reclaimed one, not for all reclaimed ones."""
     plushify = slow_plushify()
     for number in range(4):
-        await plushify.submit(f"user {number} of a process that died")
+        await plushify.submit(f"user {number}")
     await asyncio.sleep(plushify.limits.pending_lease_s)
     await plushify.sweeper.sweep_leases()
     assert await seconds_until_its_end(plushify, await make(plushify, "ann")) == 30
 
 
 @on_virtual_time
-async def test_so_many_run_at_once() -> None:
-    """Six generations, two at once, take three times as long as one; and no more than two are ever at the model."""
+async def test_runs_max_running_at_once() -> None:
+    """Six generations in two slots take three times as long as one, and the model never has more than two."""
     plushify = slow_plushify(max_running=2)
     made = [await make(plushify, f"user {number}") for number in range(6)]
     await asyncio.sleep(1)
@@ -72,9 +71,8 @@ async def test_so_many_run_at_once() -> None:
 
 
 @on_virtual_time
-async def test_a_full_process_refuses_before_anything_moves() -> None:
-    """Beyond `max_in_flight` there is no account opened, no credit taken and no byte stored; there is a place again
-    when the first generation has ended, which is after the time that was named."""
+async def test_refuses_above_max_in_flight() -> None:
+    """A full process refuses without any change, and accepts again after the time that it named."""
     plushify = slow_plushify(max_in_flight=2, max_running=2)
     first = [await make(plushify, user_id) for user_id in ("ann", "bob")]
     blobs = dict(plushify.blobs.blobs)
@@ -89,8 +87,8 @@ async def test_a_full_process_refuses_before_anything_moves() -> None:
 
 
 @on_virtual_time
-async def test_who_cannot_be_served_in_time_is_refused() -> None:
-    """With ten seconds each, one at a time, six are done within a minute; a seventh learns at once that it cannot."""
+async def test_refuses_generations_that_would_time_out() -> None:
+    """With ten seconds per picture and a timeout of a minute, the seventh generation is refused."""
     plushify = slow_plushify()
     made = [await make(plushify, f"user {number}") for number in range(6)]
     with pytest.raises(RateLimited):
@@ -99,20 +97,20 @@ async def test_who_cannot_be_served_in_time_is_refused() -> None:
 
 
 @on_virtual_time
-async def test_the_time_that_is_named_is_learnt() -> None:
-    """`retry_after_s` follows what generations take, whatever that is."""
+async def test_retry_after_follows_the_run_time() -> None:
+    """`retry_after_s` approaches the time that generations really take."""
     plushify = slow_plushify(model_s=3, max_in_flight=1)
     for number in range(40):
         await end_of(plushify, await make(plushify, f"user {number}"))
     await make(plushify, "ann")
     with pytest.raises(RateLimited) as refused:
         await make(plushify, "eve")
-    assert refused.value.retry_after_s == 4  # 3 and a little, in whole seconds
+    assert refused.value.retry_after_s == 4  # slightly more than 3, in whole seconds
 
 
 @on_virtual_time
-async def test_every_way_out_gives_the_place_back() -> None:
-    """A refusal, a replay of what runs, a replay of what is done, and a submission that is cancelled keep no place."""
+async def test_capacity_is_released() -> None:
+    """Refusals, replays and cancelled submissions keep no capacity."""
     plushify = slow_plushify(max_in_flight=2)
     one = await make(plushify, "ann", key="k")
     for _ in range(5):
@@ -133,8 +131,8 @@ async def test_every_way_out_gives_the_place_back() -> None:
 
 
 @on_virtual_time
-async def test_what_a_sweep_takes_over_counts_and_is_never_refused() -> None:
-    """A process that is full takes over all the same; whoever comes then is refused until there is a place."""
+async def test_reclaimed_generations_are_always_accepted() -> None:
+    """A full process still runs reclaimed generations, which count for the refusal of others."""
     plushify = slow_plushify(max_in_flight=2)
     abandoned = [(await plushify.submit(f"user {number}")).id for number in range(3)]
     await asyncio.sleep(plushify.limits.pending_lease_s)
@@ -146,9 +144,8 @@ async def test_what_a_sweep_takes_over_counts_and_is_never_refused() -> None:
 
 
 @on_virtual_time
-async def test_what_waits_too_long_is_refunded_on_time() -> None:
-    """Who has no turn while there is time for a picture gets none: it fails by timeout when its time is over, refunded,
-    and no call is paid for nothing."""
+async def test_timeout_in_the_queue() -> None:
+    """A generation that gets no slot in time is refunded at its deadline, and the model is not called for it."""
     plushify = slow_plushify(model_s=55)
     async with plushify.running():
         made = [await make(plushify, user_id) for user_id in ("ann", "bob", "cat")]
@@ -156,20 +153,20 @@ async def test_what_waits_too_long_is_refunded_on_time() -> None:
         assert (await end_of(plushify, made[0])).status is Status.SUCCEEDED
         calls = len(plushify.model.requests)
 
-    assert late.failure is not None
-    assert (late.failure.reason, await plushify.balance("cat")) == (Reason.TIMEOUT, 3)
+    assert (failure_reason(late), await plushify.balance("cat")) == (Reason.TIMEOUT, 3)
     assert late.completed_at is not None
     assert (late.completed_at - late.created_at).total_seconds() == pytest.approx(60, abs=2)
     assert calls == 1
 
 
 @on_virtual_time
-async def test_another_replica_takes_over_what_waits() -> None:
-    """A generation that waits here past its lease is made by a replica that has a turn for it; who waits for it here
-    has the picture when it is there. When its turn comes here, nothing happens: there was one call and one charge."""
+async def test_queued_generation_is_reclaimed_by_another_process() -> None:
+    """Another process runs a generation that is still queued when its lease expires.
+
+    `wait` of the first process returns the result. When its own slot is free, it does not call the model again.
+    """
     plushify = slow_plushify(model_s=35)
-    others = [await make(plushify, "ann") for _ in range(3)]
-    waiting = await make(plushify, "bob")
+    others = [await make(plushify, user_id) for user_id in ("ann", "ann", "ann", "bob")]
     await make(plushify, "cat")
     last = await make(plushify, "dan")
     idle_model = MemoryImageModel(delay_s=1)
@@ -180,7 +177,7 @@ async def test_another_replica_takes_over_what_waits() -> None:
 
     assert ended.status is Status.SUCCEEDED
     assert asyncio.get_running_loop().time() < 25
-    for one in [*others, waiting]:
+    for one in others:
         assert (await end_of(plushify, one)).status is Status.SUCCEEDED
     await asyncio.sleep(60)
     assert len(plushify.model.requests) + len(idle_model.requests) == 6
@@ -188,36 +185,36 @@ async def test_another_replica_takes_over_what_waits() -> None:
 
 
 @on_virtual_time
-async def test_a_shutdown_leaves_what_waits_to_whoever_comes_next() -> None:
-    """What runs comes to its end, what waits stays as it is; the next process makes it when its lease is over."""
+async def test_shutdown_leaves_queued_generations_pending() -> None:
+    """At a shutdown, running generations end, and the next process runs the queued ones."""
     plushify = slow_plushify()
     async with plushify.running():
-        runs, waits = [await make(plushify, user_id) for user_id in ("ann", "bob")]
-        asked = asyncio.create_task(plushify.runner.wait("bob", waits, timeout_s=3600))
+        running, queued = [await make(plushify, user_id) for user_id in ("ann", "bob")]
+        waiting = asyncio.create_task(plushify.runner.wait("bob", queued, timeout_s=3600))
         await asyncio.sleep(1)
         plushify.runner.stop()
-        assert (await asked).status is Status.PENDING  # not a word about an end that is not there
+        assert (await waiting).status is Status.PENDING
         with pytest.raises(RateLimited) as refused:
             await make(plushify, "eve")
     assert (refused.value.reason, refused.value.retry_after_s) == (Reason.SERVER_BUSY, 20)
     assert asyncio.get_running_loop().time() == MODEL_S
-    assert (await plushify.row(runs)).status is Status.SUCCEEDED
-    assert (await plushify.row(waits)).status is Status.PENDING
+    assert (await plushify.row(running)).status is Status.SUCCEEDED
+    assert (await plushify.row(queued)).status is Status.PENDING
 
     async with plushify.another_process().running():
         await asyncio.sleep(40)
-    assert (await plushify.row(waits)).status is Status.SUCCEEDED
+    assert (await plushify.row(queued)).status is Status.SUCCEEDED
     assert (await plushify.amounts("bob"), len(plushify.model.requests)) == ([3, -1], 2)
 
 
 @on_virtual_time
-async def test_a_shutdown_without_a_next_process_costs_nobody_anything() -> None:
-    """Where nobody comes for it in time, the first sweep of the next start refunds what waited."""
+async def test_queued_generation_without_a_next_process() -> None:
+    """If no process starts until the deadline, the first sweep afterwards refunds the queued generation."""
     plushify = slow_plushify()
     async with plushify.running():
         await make(plushify, "ann")
-        waits = await make(plushify, "bob")
+        queued = await make(plushify, "bob")
     await asyncio.sleep(86_400)
     await plushify.another_process().sweeper.sweep_leases()
-    assert (await plushify.row(waits)).status is Status.FAILED
+    assert (await plushify.row(queued)).status is Status.FAILED
     assert (await plushify.amounts("bob"), len(plushify.model.requests)) == ([3, -1, 1], 1)
