@@ -25,7 +25,7 @@ from plushify_core.domain.errors import (
     Unauthorized,
 )
 from plushify_core.domain.generation import Failure, Generation, IllegalTransition, Rendition, Status, StoredImage
-from plushify_core.domain.ledger import EntryKind, LedgerEntry, Subscription
+from plushify_core.domain.ledger import SYSTEM, EntryKind, LedgerEntry, Subscription
 from plushify_core.domain.limits import Limits
 from plushify_core.domain.model_call import Billing, ModelCall, ModelFacts, Outcome
 from plushify_core.plushify import Plushify
@@ -33,7 +33,6 @@ from plushify_core.ports.accounts import Session, User
 from plushify_core.ports.ambient import utc_now, uuid7
 from plushify_core.ports.blobs import BlobMissing
 from plushify_core.ports.model import ModelError
-from plushify_core.use_cases._ledger_postings import SYSTEM
 from plushify_core.use_cases.audit import AuditUseCase, Disagreement, Finding
 from plushify_core.use_cases.costs import CostsUseCase
 from plushify_core.use_cases.credits import CreditsUseCase, Statement

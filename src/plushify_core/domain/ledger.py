@@ -6,6 +6,9 @@ from uuid import UUID
 
 import msgspec
 
+SYSTEM = "system"
+"""Actor of the entries that Plushify posts by itself."""
+
 
 class EntryKind(StrEnum):
     """Kind of a ledger entry."""

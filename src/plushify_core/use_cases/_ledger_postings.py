@@ -10,14 +10,13 @@ from uuid import UUID
 
 from plushify_core.domain.generation import Generation
 from plushify_core.domain.grant_expiry import left_of_grants
-from plushify_core.domain.ledger import EntryKind, LedgerEntry, Subscription
+from plushify_core.domain.ledger import SYSTEM, EntryKind, LedgerEntry, Subscription
 from plushify_core.domain.limits import Limits
 from plushify_core.ports import Clock, NewId, Transaction
 
 PLAN = "free"
 """Plan of a new user."""
 
-SYSTEM = "system"
 """Actor of the entries that Plushify posts on its own."""
 
 

@@ -8,10 +8,10 @@ from uuid import UUID
 import msgspec
 
 from plushify_core.domain.errors import InvalidInput, Reason
-from plushify_core.domain.ledger import EntryKind, LedgerEntry, Subscription
+from plushify_core.domain.ledger import SYSTEM, EntryKind, LedgerEntry, Subscription
 from plushify_core.domain.limits import Limits
 from plushify_core.ports import BalanceChanged, Clock, Events, NewId, Store
-from plushify_core.use_cases._ledger_postings import SYSTEM, LedgerPostings
+from plushify_core.use_cases._ledger_postings import LedgerPostings
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
