@@ -49,7 +49,7 @@ class _Datum(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
-    """Body of either API. Some proxies nest a chat completion under `provider`."""
+    """Response body of the chat API or of the images API. Some proxies nest a chat completion under `provider`."""
 
     id: Any = None
     model: Any = None

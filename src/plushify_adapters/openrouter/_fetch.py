@@ -52,7 +52,11 @@ async def fetch_picture(client: httpx.AsyncClient, picture_url: str, *, max_byte
 
 
 async def _resolve(url: httpx.URL, private_hosts: bool) -> str:
-    """Return an IP address of the URL's host, if all of its addresses are allowed."""
+    """Return an IP address of the host of the URL.
+
+    Raises:
+        CallFailed: the host is not found, or one of its addresses is not public and `private_hosts` is False.
+    """
     host, port = url.raw_host.decode("ascii"), url.port or 443
     if not 0 < port < 2**16:
         raise CallFailed(UNREADABLE, f"the picture's address has no port {port}")

@@ -136,7 +136,7 @@ class OpenRouterModel(ImageModel):
     async def _post(self, body: RequestBody, state: CallState) -> tuple[int, float | None, Answer]:
         """Send one request, and return the status, the `Retry-After` delay in seconds and the decoded answer.
 
-        No part of the photo is in memory while the response is awaited.
+        The photo is streamed into the request and released, so it is not in memory while the response is awaited.
         """
         async with aclosing(body.stream()) as stream:
             with translate_http_errors(body):

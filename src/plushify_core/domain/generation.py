@@ -33,7 +33,7 @@ UNFINISHED = (Status.PENDING, Status.RUNNING)
 
 
 class Rendition(StrEnum):
-    """Kind of picture that a generation has in the blob store."""
+    """Kind of a stored picture: the uploaded photo, the generated picture, or its thumbnail."""
 
     ORIGINAL = "original"
     GENERATED = "generated"

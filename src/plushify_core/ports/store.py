@@ -158,7 +158,7 @@ class Transaction(Protocol):
 
     @property
     def audit(self) -> Audit:
-        """Queries of the audit."""
+        """Queries that search the whole store for inconsistencies."""
         ...
 
 

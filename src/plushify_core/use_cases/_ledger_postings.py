@@ -1,6 +1,7 @@
-"""Postings to the credit ledger, each within a transaction of the caller.
+"""Postings to the credit ledger.
 
-Every posting is made here. It shares the transaction of the change that it pays for, so both are committed atomically.
+All ledger entries are written here. Each method runs in the transaction of its caller. So an entry and the change that
+it belongs to, such as a new generation and its price, are committed together or not at all.
 """
 
 from collections.abc import Sequence

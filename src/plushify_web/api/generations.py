@@ -58,7 +58,7 @@ async def read_form(request: Request[Any, Any, Any]) -> None:
     """Parse the whole form before the handler runs, so that every parse error becomes a problem response.
 
     Raises:
-        HTTPException: the body has another media type (415).
+        HTTPException: the body is not `multipart/form-data` (415).
         ClientException: the form cannot be decoded (400).
     """
     if request.content_type[0] != RequestEncodingType.MULTI_PART:
