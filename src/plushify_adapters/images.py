@@ -212,11 +212,13 @@ def _check_header(
 ) -> None:
     """Refuse an image by its header, before any pixel is decoded.
 
+    The number of pixels is that of the file. An image is too small if it has, or is scaled to, a side of less than 2 px.
+
     Args:
         file_format: format of the file.
         data: the file.
         header: the image with only its header read.
-        size: width and height in px to which the image is going to be scaled.
+        size: width and height in px after scaling.
         max_pixels: number of pixels up to which an image is accepted.
 
     Raises:

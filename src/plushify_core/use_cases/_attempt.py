@@ -121,7 +121,7 @@ class Attempt:
         return await self._keep(answer, request.longest_side_px)
 
     async def _keep(self, answer: ModelResult, longest_side_px: int) -> Succeeded | Failed:
-        """Finish the picture and store it with its thumbnail."""
+        """Scale the picture of the model to the quality, make its thumbnail, and store both."""
         try:
             picture = await self.codec.finish(answer.data, longest_side_px=longest_side_px)
         except InvalidInput as error:

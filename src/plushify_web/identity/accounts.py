@@ -171,7 +171,7 @@ def normalised(email: str) -> str:
 
 
 def _composed(password: str) -> str:
-    """Return the password in Unicode form NFKC, so that every keyboard gives the same (NIST SP 800-63B 5.1.1.2)."""
+    """Return the password in Unicode form NFKC, which is the same for every keyboard (NIST SP 800-63B 5.1.1.2)."""
     return unicodedata.normalize("NFKC", password)
 
 
