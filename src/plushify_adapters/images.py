@@ -212,7 +212,7 @@ def _check_header(
 ) -> None:
     """Refuse an image by its header, before any pixel is decoded.
 
-    The number of pixels is that of the file. An image is too small if it has, or is scaled to, a side of less than 2 px.
+    The pixels are counted in the file. An image is too small if a side has less than 2 px after scaling.
 
     Args:
         file_format: format of the file.

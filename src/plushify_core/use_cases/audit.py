@@ -1,8 +1,8 @@
 """Audit: compares ledger, generations, model calls and blobs.
 
 Everything is read in pages, so memory does not grow with the number of rows and blobs. The audit may run on a live
-system. It does not report what the system itself will settle soon: blobs of unfinished generations that no row names
-yet, and differences in generations that ended recently.
+system, so it skips what the system itself will settle soon: generations that are unfinished or ended recently, and their
+blobs.
 """
 
 import asyncio
