@@ -127,7 +127,7 @@ class Clients:
         } | {made for made, made_for in self.operation_by_id.items() if made_for is operation}
         paid = sum(entry.amount for entry in snapshot.entries if entry.generation_id in generations)
         if paid != 0:
-            self.monitor.report_violation(f"{operation.user} was told that nothing was charged, but paid {-paid}")
+            self.monitor.report_violation(f"{operation.user} received 'not charged', but paid {-paid}")
 
     async def _act(self, operation: Operation, replica: Replica, rng: random.Random) -> Generation | None:
         plushify, user = replica.plushify, operation.user

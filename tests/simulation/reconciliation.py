@@ -96,7 +96,7 @@ class Reconciliation:
         generation = response.generation
         if generation is None or not generation.finished or operation.kind not in REQUESTS:
             return
-        answer = f"{operation.user} was told that {short(generation.id)} has {generation.status}"
+        answer = f"{operation.user} received the answer that {short(generation.id)} has {generation.status}"
         paid = -sum(entry.amount for entry in self._entries if entry.generation_id == generation.id)
         if paid != (generation.credits_cost if generation.status is Status.SUCCEEDED else 0):
             yield f"{answer}, but paid {paid}"
