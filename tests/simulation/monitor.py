@@ -37,6 +37,10 @@ class Monitor:
     Args:
         record: called with a description of every change.
         report_violation: called with every broken promise.
+
+    Attributes:
+        purged_successes: ids of the purged generations that had succeeded. Their users paid for them, and no row shows
+            it any more.
     """
 
     def __init__(self, *, record: Callable[[str], None], report_violation: Callable[[str], None]) -> None:
@@ -44,6 +48,7 @@ class Monitor:
         self.report_violation = report_violation
         self.store = MonitoredStore(self)
         self.blobs = MonitoredBlobs(self)
+        self.purged_successes: set[UUID] = set()
         self._dispatched_by: dict[UUID, Replica] = {}
 
     def snapshot(self) -> invariants.Snapshot:
@@ -91,6 +96,8 @@ class Monitor:
             self._dispatched_by[generation_id] = replica
         if old is not None and old.status is Status.RUNNING:
             self._check_owner(old)
+        if old is not None and old.status is Status.SUCCEEDED and new is None:
+            self.purged_successes.add(generation_id)
 
     def _check_owner(self, running: Generation) -> None:
         """Check that no other process ends a generation whose process is responsive and has time left."""
