@@ -1,7 +1,7 @@
 """Audit: compares ledger, generations, model calls and blobs.
 
 Everything is read in pages, so memory does not grow with the number of rows and blobs. The audit may run on a live
-system, so it skips what the system itself will settle soon: unfinished and recently ended generations, with their blobs.
+system, so it skips what the system itself will settle soon: unfinished and recently ended generations, and their blobs.
 """
 
 import asyncio
