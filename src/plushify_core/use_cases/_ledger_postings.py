@@ -59,8 +59,8 @@ class LedgerPostings:
         """Post one entry of `amount` credits (signed).
 
         Returns:
-            False, and nothing is posted, if the generation already has an entry of this kind, or the grant in
-            `expires_grant` has already expired.
+            False, and nothing is posted, if the generation already has an entry of this kind, or an entry with the same
+            `expires_grant` exists.
 
         Raises:
             InsufficientCredits: the balance would become negative.
