@@ -16,7 +16,7 @@ PROBE = b"Plushify was here."
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Preflight:
-    """Checks the image model and the storage."""
+    """Checks of the image model and the storage."""
 
     model: ImageModel
     blobs: BlobStore

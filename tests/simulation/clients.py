@@ -126,7 +126,9 @@ class Clients:
             if row.user_id == operation.user and row.idempotency_key == operation.key is not None
         } | {made for made, made_for in self.operation_by_id.items() if made_for is operation}
         # A purge frees the idempotency key, so a late duplicate of a successful request makes a second generation.
-        generations -= self.monitor.purged_successes
+        # The answer is then about that one.
+        if others := generations - self.monitor.purged_successes:
+            generations = others
         paid = sum(entry.amount for entry in snapshot.entries if entry.generation_id in generations)
         if paid != 0:
             self.monitor.report_violation(f"{operation.user} received 'not charged', but paid {-paid}")

@@ -149,7 +149,7 @@ def no_sweep(patch: pytest.MonkeyPatch) -> None:
     async def settle_nothing(self: RecoverUseCase) -> tuple[int, tuple[UUID, ...]]:
         return 0, ()
 
-    patch.setattr(RecoverUseCase, "_settle_expired_leases", settle_nothing)
+    patch.setattr(RecoverUseCase, "_handle_expired_leases", settle_nothing)
 
 
 def key_checked_before_the_transaction(patch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ _DECODER = msgspec.json.Decoder(_Body)
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A decoded answer.
+    """Decoded answer.
 
     Attributes:
         facts: Facts of the call.

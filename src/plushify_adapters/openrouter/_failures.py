@@ -17,7 +17,7 @@ from plushify_core.ports import ModelError
 
 
 class Retry(Enum):
-    """How often the adapter retries a failure on its own."""
+    """Number of retries that the adapter makes by itself after a failure."""
 
     NEVER = auto()
     ONCE = auto()
@@ -25,7 +25,7 @@ class Retry(Enum):
 
 
 class FailureKind(msgspec.Struct, frozen=True):
-    """A kind of failure and its consequences.
+    """Kind of failure and its consequences.
 
     `retryable` tells the user that the same photo may succeed later; `retry` says what the adapter does on its own.
     `needs_operator` logs the failure as an error.
@@ -39,7 +39,7 @@ class FailureKind(msgspec.Struct, frozen=True):
 
 
 class CallFailed(ModelError):
-    """A `ModelError` with its retry rule and, if the response names one, the shortest pause before a retry.
+    """`ModelError` with its retry rule and, if the response names one, the shortest pause before a retry.
 
     Args:
         kind: Kind of the failure.

@@ -30,7 +30,7 @@ _TIMEOUT_FACTOR = 0.99
 
 
 class OpenRouterModel(ImageModel):
-    """An image model of OpenRouter.
+    """Image model of OpenRouter.
 
     Args:
         api_key: Key of the OpenRouter account, `sk-or-…`.

@@ -143,13 +143,13 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         succeeded = self.status is Status.SUCCEEDED
         rules = {
             "costs at least one credit": self.credits_cost >= 1,
-            "has a lease only while unfinished": unfinished == (self.lease_until is not None),
-            "has a completion time only once finished": unfinished == (self.completed_at is None),
+            "has a lease exactly while it is unfinished": unfinished == (self.lease_until is not None),
+            "has a completion time exactly when it is finished": unfinished == (self.completed_at is None),
             "has its original unless it failed": self.original is not None or self.status is Status.FAILED,
-            "has a picture and a thumbnail only once it succeeded": (
+            "has a picture and a thumbnail exactly when it succeeded": (
                 succeeded == (self.generated is not None) == (self.thumbnail is not None)
             ),
-            "has a failure only once it failed": (self.status is Status.FAILED) == (self.failure is not None),
+            "has a failure exactly when it failed": (self.status is Status.FAILED) == (self.failure is not None),
             "is untidy only after a failure": self.untidy_since is None or self.status is Status.FAILED,
             "is deleted only once finished": self.deleted_at is None or not unfinished,
             "is purged only from the trash": not self.purging or self.deleted_at is not None,

@@ -46,7 +46,7 @@ def changes_of(generation: Generation) -> tuple[Event, ...]:
 
 
 class Events(Protocol):
-    """Publishes changes to subscribers, across processes if the adapter can.
+    """Publisher of changes to subscribers, across processes if the adapter can.
 
     Events are hints: an event may be lost, and the store remains the only source of truth.
     """

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dispatch:
-    """Dispatches pending generations, and refunds those that cannot be dispatched."""
+    """Dispatch of pending generations, and refund of those that cannot be dispatched."""
 
     store: Store
     blobs: BlobStore

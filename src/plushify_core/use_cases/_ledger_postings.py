@@ -18,12 +18,10 @@ from plushify_core.ports import Clock, NewId, Transaction
 PLAN = "free"
 """Plan of a new user."""
 
-"""Actor of the entries that Plushify posts on its own."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LedgerPostings:
-    """Posts entries to the credit ledger.
+    """Writer of the credit ledger.
 
     Args:
         clock: time of the entries.

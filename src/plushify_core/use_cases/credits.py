@@ -23,7 +23,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CreditsUseCase:
-    """Reads and changes balances. The subscription of a user is created by the first call for this user."""
+    """Balances and statements. The subscription of a user is created by the first call for this user."""
 
     store: Store
     events: Events

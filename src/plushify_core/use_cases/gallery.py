@@ -25,7 +25,7 @@ class GalleryPage(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GalleryUseCase:
-    """Reads and changes the generations of a user. Those of other users, and deleted ones, are not found."""
+    """Gallery of one user at a time. Generations of other users, and deleted ones, are not found."""
 
     store: Store
     blobs: BlobStore

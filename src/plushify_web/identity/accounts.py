@@ -34,7 +34,7 @@ _EMAIL = re.compile(rf"[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*")
 
 @dataclass(kw_only=True, eq=False)
 class Accounts:
-    """Signs users up and in, and finds the user of a session token.
+    """Accounts with passwords: sign-up, sign-in, and the user of a session token.
 
     Args:
         store: database of accounts and sessions.
