@@ -19,7 +19,7 @@ from plushify_adapters.openrouter._options import Api, OpenRouterOptions, check_
 from plushify_adapters.openrouter._picture_checks import is_blank
 from plushify_adapters.openrouter._pictures import Picture, picture_of
 from plushify_adapters.openrouter._request import RequestBody, split_body
-from plushify_adapters.openrouter._retry import retry_within
+from plushify_adapters.openrouter._retry import keep_stdout_free_of_retries, retry_within
 from plushify_core.ports import Capabilities, ImageModel, ModelRequest, ModelResult, Notice
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ class OpenRouterModel(ImageModel):
         self, api_key: str, options: OpenRouterOptions | None = None, *, client: httpx.AsyncClient | None = None
     ) -> None:
         check_header("the OpenRouter key", api_key)
+        keep_stdout_free_of_retries()
         self._options = options or OpenRouterOptions()
         self._timeout = httpx.Timeout(None, connect=self._options.connect_timeout_s)
         self._own_client: httpx.AsyncClient | None = None
