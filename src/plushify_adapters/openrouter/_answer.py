@@ -78,7 +78,8 @@ def read_answer(raw: bytes) -> Answer:
     choice = choices[0] if choices else {}
     errors = (body.get("error"), inner.get("error"), *(choice.get("error") for choice in choices))
     error = next((found for value in errors if (found := parse_error(value))), None)
-    block_reason, _ = find_reasons([{key: inner[key]} for key in _PROMPT_FEEDBACK if key in inner])
+    feedback = {key: inner[key] for key in _PROMPT_FEEDBACK if key in inner}
+    block_reason = find_reasons(feedback)[0] if feedback else None
     return Answer(
         _model_facts(inner, choice, usage, error, block_reason),
         charged=usage.charged,
@@ -96,8 +97,11 @@ def _decode_body(raw: bytes, extracted: list[memoryview]) -> dict[str, Any] | No
     Returns None if there is no object.
     """
     objects: list[dict[str, Any]] = []
+    value: Any
     for text in json_texts(raw):
         value = _decode_json(_extract_long_strings(text, extracted))
+        if isinstance(value, str):  # JSON that was encoded twice
+            value = as_object(value)
         objects += [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
     if len(objects) <= 1:
         return objects[0] if objects else None

@@ -7,6 +7,7 @@ import pybase64
 
 _PREFIX = re.compile(rb"[\s\"'<(]*(?:data:[^,]{0,300}|(?:image/[\w+.-]{1,40};)?base64),", re.IGNORECASE)
 _MAX_PREFIXES = 3  # a gateway may add the prefix of a data URL to a string that has one
+_MAX_CHUNKS = 10_000
 _STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
 _WHITE_SPACE = b" \t\r\n\v\f"
 _JSON_ESCAPE = re.compile(rb"\\[nrt]|\\(?=/)")
@@ -37,11 +38,15 @@ def _decode_leniently(payload: bytes) -> bytes | None:
     if b"\\" in payload:  # JSON that was encoded twice
         payload = _JSON_ESCAPE.sub(b"", payload)
     payload = payload.translate(_STANDARD_ALPHABET, delete=_WHITE_SPACE).strip(b"\"'<>()")
-    # Padding ends base64. A single character after the last group of four has too few bits for a byte.
-    payload = payload.partition(b"=")[0]
-    if len(payload) % 4 == 1:
-        payload = payload[:-1]
+    # Base64 that was made of chunks has padding after each of them.
+    decoded = [_decode_chunk(chunk) for chunk in payload.split(b"=", _MAX_CHUNKS) if chunk]
+    return None if None in decoded else b"".join(chunk for chunk in decoded if chunk)
+
+
+def _decode_chunk(chunk: bytes) -> bytes | None:
+    if len(chunk) % 4 == 1:  # too few bits for another byte
+        chunk = chunk[:-1]
     try:
-        return pybase64.b64decode(payload + b"=" * (-len(payload) % 4), validate=True)
+        return pybase64.b64decode(chunk + b"=" * (-len(chunk) % 4), validate=True)
     except ValueError:
         return None

@@ -9,7 +9,7 @@ from plushify_adapters.openrouter._failures import BY_ERROR_TYPE, ProviderError,
 from plushify_adapters.openrouter._json import as_count, as_object, as_text, walk
 
 _STATUS = re.compile(r"[1-5]\d\d", re.ASCII)
-_REASON_KEY = re.compile(r"(block|finish|stop)_?reason$", re.IGNORECASE)
+_REASON_KEY = re.compile(r"(block|finish|stop)_?reasons?$", re.IGNORECASE)
 # Such a key with its value in a string, which may hold JSON, or JSON encoded several times.
 _REASON_IN_TEXT = re.compile(r"(block|finish|stop)_?reason[\\\"'\s:=]{1,20}([A-Za-z][\w.-]{0,60})", re.IGNORECASE)
 _NOT_A_REASON = {"", "NONE", "NULL", "UNSPECIFIED"}
@@ -43,10 +43,11 @@ def find_reasons(value: Any) -> tuple[str | None, tuple[str, ...]]:
     """
     found: list[tuple[str, str]] = []
     for key, child in walk({"": value}):
-        if not isinstance(child, str):
-            continue
-        named = _REASON_KEY.search(key)
-        found += [(named[1], child)] if named else _REASON_IN_TEXT.findall(child)
+        if (named := _REASON_KEY.search(key)) is not None:
+            texts = child if isinstance(child, list) else [child]
+            found += [(named[1], text) for text in texts if isinstance(text, str)]
+        elif isinstance(child, str):
+            found += _REASON_IN_TEXT.findall(child)
     reasons = [(kind.lower(), normalise_reason(reason)) for kind, reason in found]
     reasons = [(kind, reason) for kind, reason in reasons if reason not in _NOT_A_REASON]
     block_reason = next((as_text(reason) for kind, reason in reasons if kind == "block"), None)

@@ -2,12 +2,13 @@
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 MAX_VALUES = 100_000
-"""Number of objects and lists after which a search ends; a genuine answer has a few hundred."""
+"""Number of objects and lists, and of values in each, after which a search ends; an answer has a few hundred."""
 
 _MAX_TEXT_LENGTH = 200
 
@@ -22,7 +23,8 @@ def walk(value: Any) -> Iterator[tuple[str, Any]]:
         if not pending:
             return
         current = pending.popleft()
-        children = list(current.items()) if isinstance(current, dict) else [("", item) for item in current]
+        items = current.items() if isinstance(current, dict) else (("", item) for item in current)
+        children = list(islice(items, MAX_VALUES))
         yield from children
         pending.extend(child for _, child in children if isinstance(child, dict | list))
 
@@ -51,4 +53,5 @@ def as_text(value: Any) -> str | None:
     """Return text that can be stored: of limited length, without control characters, which databases reject."""
     if not isinstance(value, str):
         return None
-    return "".join(char for char in value[:_MAX_TEXT_LENGTH] if char.isprintable()) or None
+    text = value[:_MAX_TEXT_LENGTH]
+    return (text if text.isprintable() else "".join(filter(str.isprintable, text))) or None

@@ -25,7 +25,7 @@ from plushify_core.ports import Capabilities, ImageModel, ModelRequest, ModelRes
 log = logging.getLogger(__name__)
 
 _PATHS = {Api.CHAT: "/chat/completions", Api.IMAGES: "/images"}
-_LARGE_ANSWER_BYTES = 256 * 1024
+_LARGE_ANSWER_BYTES = 64 * 1024  # checking the pixels of a larger one may block the event loop
 _MAX_PAUSE_S = 8.0
 # The use case stops waiting at its own timeout, so this one ends a little earlier to still report the billing.
 _TIMEOUT_FACTOR = 0.99

@@ -7,7 +7,9 @@ the structure of the answer: it recognises pictures by their content, and names 
 
 import re
 from collections.abc import Iterator, Sequence
+from enum import Enum, auto
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -21,6 +23,7 @@ PLACEHOLDER = "extracted:"
 """Prefix of the placeholder of a long string, followed by its index."""
 
 _MIN_LENGTH = 10  # of a placeholder; a URL or a picture is longer
+_MAX_DATA_URLS = 64  # in one text
 _MAX_URLS = 4
 _MAX_KEY_LENGTH = 100
 _MAX_URL_LENGTH = 8_000
@@ -123,24 +126,28 @@ def _strings(answer: Any) -> Iterator[tuple[str, str, bool]]:
         if isinstance(value, str):
             yield key, value, pictorial
         elif isinstance(value, list):
-            pending += [(key, item, pictorial) for item in reversed(value) if isinstance(item, str | list | dict)]
+            items = reversed(value[:MAX_VALUES])
+            pending += [(key, item, pictorial) for item in items if isinstance(item, str | list | dict)]
         elif isinstance(value, dict) and not is_draft(value) and not _is_from_the_request(value):
             pictorial = pictorial or "image" in str(value.get("type"))
-            pending += [
-                (name, child, pictorial or _is_pictorial(name))
-                for name, child in reversed(value.items())
-                if isinstance(child, str | list | dict) and not _is_excluded(name)
-            ]
+            for name, child in reversed(value.items()):
+                if isinstance(child, str | list | dict) and (kind := _kind_of_key(name)) is not _Key.EXCLUDED:
+                    pending.append((name, child, pictorial or kind is _Key.PICTORIAL))
+
+
+class _Key(Enum):
+    """Meaning of a key for the search."""
+
+    EXCLUDED = auto()
+    PICTORIAL = auto()
+    OTHER = auto()
 
 
 @lru_cache(maxsize=512)
-def _is_excluded(key: str) -> bool:
-    return _EXCLUDED_KEY.search(key[:_MAX_KEY_LENGTH]) is not None
-
-
-@lru_cache(maxsize=512)
-def _is_pictorial(key: str) -> bool:
-    return _PICTORIAL_KEY.search(key[:_MAX_KEY_LENGTH]) is not None
+def _kind_of_key(key: str) -> _Key:
+    if _EXCLUDED_KEY.search(key[:_MAX_KEY_LENGTH]):
+        return _Key.EXCLUDED
+    return _Key.PICTORIAL if _PICTORIAL_KEY.search(key[:_MAX_KEY_LENGTH]) else _Key.OTHER
 
 
 def _is_from_the_request(value: dict[str, Any]) -> bool:
@@ -161,7 +168,7 @@ def _embedded(payload: memoryview) -> Iterator[Picture]:
     if is_picture and (picture := _decode(payload, lenient=False)):
         yield picture
         return
-    prefixes = list(_DATA_URL_IN_TEXT.finditer(payload))
+    prefixes = list(islice(_DATA_URL_IN_TEXT.finditer(payload), _MAX_DATA_URLS))
     if is_picture and not prefixes and (picture := _decode(payload)):
         yield picture
     for number, prefix in enumerate(prefixes):

@@ -68,7 +68,9 @@ def _find_usage(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cost_of(usage: dict[str, Any]) -> Any:
-    return next((usage[key] for key in _COST_KEYS if usage.get(key) is not None), None)
+    """Return the cost of a usage, one that can be read if there are several."""
+    costs = [usage[key] for key in _COST_KEYS if usage.get(key) is not None]
+    return next((cost for cost in costs if _nano_usd(cost) is not None), costs[0] if costs else None)
 
 
 def _nano_usd(value: Any, nesting: int = 0) -> int | None:
@@ -76,15 +78,14 @@ def _nano_usd(value: Any, nesting: int = 0) -> int | None:
 
     Returns None if there is no plausible amount.
     """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return round(value * 1e9) if 0 <= value <= _MAX_COST_USD else None
+    if isinstance(value, str) and (match := _AMOUNT.fullmatch(value)):
+        usd = Decimal(match[1] + match[2])
+        return round(usd * 10**9) if usd <= _MAX_COST_USD else None
     if isinstance(value, dict) and nesting < _MAX_NESTING:
         amounts = (value[key] for key in _AMOUNT_KEYS if value.get(key) is not None)
         return _nano_usd(next(amounts, None), nesting + 1)
     if isinstance(value, list) and len(value) == 1 and nesting < _MAX_NESTING:
         return _nano_usd(value[0], nesting + 1)
-    if isinstance(value, str) and (match := _AMOUNT.fullmatch(value)):
-        usd = Decimal(match[1] + match[2])
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        usd = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
-    else:
-        return None
-    return round(usd * 10**9) if usd.is_finite() and 0 <= usd <= _MAX_COST_USD else None
+    return None

@@ -55,6 +55,7 @@ def facts_of(**fields: Any) -> ModelFacts:
         ({"cost": {"prompt": 0.01, "completion": 0.03}}, None),
         ({"cost": {}}, None),
         ({"total_cost": 0.04}, 40_000_000),
+        ({"cost": "n/a", "total_cost": 0.04}, 40_000_000),
         ({"usage": {"cost": 0.04}}, 40_000_000),
         ({"openrouter": {"cost": "0.04"}}, 40_000_000),
         ([None, {"cost": 0.04}], 40_000_000),

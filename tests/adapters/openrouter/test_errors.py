@@ -39,6 +39,7 @@ POLICY_BLOCKS: list[Any] = [
     error(finish_reason="SAFETY"),
     error(finish_reason="IMAGE_PROHIBITED_CONTENT"),
     error(finishReason="IMAGE_RECITATION"),
+    error(finish_reasons=["STOP", "SAFETY"]),
     error(native_finish_reason="PROHIBITED_CONTENT"),
     error(finish_reason="content_filter"),
     error(finish_reason="content-filter"),
@@ -67,6 +68,8 @@ POLICY_BLOCKS: list[Any] = [
     {"error": {"code": "moderation_blocked", "type": "image_generation_user_error"}},
     {"error": {"code": None, "type": "content_filter"}},
     {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}},
+    {"choices": [{"native_finish_reason": "SAFETY", "error": {"code": 502, "message": "Upstream error"}}]},
+    {"candidates": [{"finishReason": "IMAGE_SAFETY"}]},
     {"choices": [{"error": {"code": 502, "metadata": {"raw": encoded(RAW)}}}]},
     {"choices": [None, {"finish_reason": "stop"}, {"error": {"metadata": {"block_reason": "SAFETY"}}}]},
 ]

@@ -52,6 +52,7 @@ def test_reads_any_unicode_encoding_with_a_mark(encoding: str) -> None:
         b"data: " + GOOD[:-1] + b"\ndata: }\n\n",
         b"data: {}\n\ndata: nonsense\n\ndata: " + GOOD + b"\n\n",
         b"[" + GOOD + b"]",
+        encode(GOOD.decode()),
         b"[null, 7, {}, " + GOOD + b"]",
     ],
 )

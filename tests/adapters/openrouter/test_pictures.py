@@ -3,10 +3,12 @@
 import textwrap
 from typing import Any
 
+import pybase64
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plushify_adapters.openrouter import _answer
 from plushify_adapters.openrouter._answer import read_answer
 from tests.adapters.openrouter.answers import (
     COST_NANO_USD,
@@ -76,9 +78,15 @@ PLACES: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize("long_string_bytes", [40, 64 * 1024])
 @pytest.mark.parametrize("place", PLACES)
-def test_finds_the_picture(place: str) -> None:
-    """The picture and its cost are found in every place where models and gateways put it."""
+def test_finds_the_picture(place: str, long_string_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture and its cost are found in every place where models and gateways put it.
+
+    It makes no difference whether the picture is long enough to be extracted before the JSON is decoded.
+    """
+    monkeypatch.setattr(_answer, "_LONG_STRING_BYTES", long_string_bytes)
+
     answer = read_answer(encode(PLACES[place]))
 
     assert (answer.picture, answer.media_type) == (GOOD, "image/png")
@@ -148,6 +156,7 @@ def url_alphabet(text: str) -> str:
         lambda text: "data:image/png;base64," + text,
         lambda text: f'"{text}"',
         lambda text: "\\n".join(textwrap.wrap(text, 76)),
+        lambda text: "".join(base64(pybase64.b64decode(text)[start : start + 100]) for start in range(0, 10**5, 100)),
     ],
     ids=[
         "no padding",
@@ -162,6 +171,7 @@ def url_alphabet(text: str) -> str:
         "two prefixes",
         "quoted",
         "escaped twice",
+        "chunks",
     ],
 )
 @pytest.mark.parametrize("size", [(48, 32), (49, 32), (50, 33), (400, 300)])
