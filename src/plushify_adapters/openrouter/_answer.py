@@ -5,6 +5,7 @@ elsewhere. Decoding never raises.
 """
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -20,10 +21,13 @@ from plushify_core.domain.model_call import ModelFacts
 _LONG_STRING_BYTES = 64 * 1024
 _MAX_QUOTES = 10_000  # a genuine answer has a few hundred
 _BACKSLASH = ord("\\")
+_MAX_EVENTS = 10_000
+_NOT_WHITE_SPACE = re.compile(r"\S")
 _LENIENT_DECODER = json.JSONDecoder(strict=False)
 # Keys under which gateways nest an answer, and the keys by which an answer is recognised.
 _WRAPPERS = ("provider", "response", "result", "data", "body", "completion")
 _ANSWER_KEYS = ("choices", "candidates", "data", "images", "output", "error")
+_FINISH_REASONS = ("native_finish_reason", "finish_reason", "finishReason")
 _PROMPT_FEEDBACK = ("promptFeedback", "prompt_feedback", "block_reason", "blockReason")
 
 
@@ -75,7 +79,7 @@ def read_answer(raw: bytes) -> Answer:
     usage = read_usage(body)
     inner = _unwrap(body)
     choices = _choices(inner)
-    choice = choices[0] if choices else {}
+    choice = next((choice for choice in choices if any(choice.get(key) for key in _FINISH_REASONS)), {})
     errors = (body.get("error"), inner.get("error"), *(choice.get("error") for choice in choices))
     error = next((found for value in errors if (found := parse_error(value))), None)
     feedback = {key: inner[key] for key in _PROMPT_FEEDBACK if key in inner}
@@ -85,7 +89,7 @@ def read_answer(raw: bytes) -> Answer:
         charged=usage.charged,
         pictures=find_pictures(body, extracted),
         error=error,
-        refused=block_reason is not None or _is_refusal(choice),
+        refused=block_reason is not None or any(map(_is_refusal, choices)),
         finish_reason=as_text(choice.get("finish_reason")) or as_text(choice.get("finishReason")),
         native_finish_reason=as_text(choice.get("native_finish_reason")),
     )
@@ -97,19 +101,17 @@ def _decode_body(raw: bytes, extracted: list[memoryview]) -> dict[str, Any] | No
     Returns None if there is no object.
     """
     objects: list[dict[str, Any]] = []
-    value: Any
     for text in json_texts(raw):
-        value = _decode_json(_extract_long_strings(text, extracted))
-        if isinstance(value, str):  # JSON that was encoded twice
-            value = as_object(value)
-        objects += [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
+        for value in _decode_json(_extract_long_strings(text, extracted)):
+            # A string is JSON that was encoded twice.
+            items = value if isinstance(value, list) else [as_object(value) if isinstance(value, str) else value]
+            objects += [item for item in items if isinstance(item, dict)]
     if len(objects) <= 1:
         return objects[0] if objects else None
     merged: dict[str, Any] = {}
     for item in objects:
-        if is_draft(item):
-            continue
-        for key, value in item.items():
+        final = {"usage": item.get("usage")} if is_draft(item) else item
+        for key, value in final.items():
             known = merged.get(key)
             if isinstance(known, list) and isinstance(value, list):
                 known.extend(value)
@@ -118,16 +120,24 @@ def _decode_body(raw: bytes, extracted: list[memoryview]) -> dict[str, Any] | No
     return merged
 
 
-def _decode_json(text: bytes) -> Any:
-    """Decode a JSON text. If it is invalid, ignore stray bytes within strings and after the end. Never raises."""
+def _decode_json(text: bytes) -> list[Any]:
+    """Decode the JSON values in a text, which has one. Never raises.
+
+    If the text is invalid, stray bytes within strings and after the end are ignored, and further values are decoded.
+    """
     try:
-        return msgspec.json.decode(text)
+        return [msgspec.json.decode(text)]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
+    values: list[Any] = []
+    lines, position = text.decode(errors="replace"), 0
     try:
-        return _LENIENT_DECODER.raw_decode(text.decode(errors="replace"))[0]
+        while len(values) < _MAX_EVENTS and (start := _NOT_WHITE_SPACE.search(lines, position)):
+            value, position = _LENIENT_DECODER.raw_decode(lines, start.start())
+            values.append(value)
     except (ValueError, RecursionError):
-        return None
+        pass
+    return values
 
 
 def _extract_long_strings(raw: bytes, extracted: list[memoryview]) -> bytes:
@@ -199,9 +209,7 @@ def _model_facts(
     block_reason: str | None,
 ) -> ModelFacts:
     reasons = (
-        choice.get("native_finish_reason"),
-        choice.get("finish_reason"),
-        choice.get("finishReason"),
+        *(choice.get(key) for key in _FINISH_REASONS),
         block_reason,
         *((error.block_reason, *error.finish_reasons) if error else ()),
     )

@@ -4,7 +4,8 @@ import codecs
 import re
 from collections.abc import Iterator
 
-_PADDING = b" \t\r\n\v\f\0"
+# White space, a byte order mark, a no-break space and a zero-width space, in UTF-8.
+_PADDING = re.compile(rb"(?:[\s\0]|\xef\xbb\xbf|\xc2\xa0|\xe2\x80\x8b)+")
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _IGNORED_LINE = re.compile(rb"\s*(?::|(?:event|id|retry):)")
 
@@ -45,4 +46,5 @@ def _joined(data: list[bytes]) -> Iterator[bytes]:
 def _strip_padding(text: bytes) -> bytes:
     if text[:2] in _UTF_16_MARKS:
         text = text.decode("utf-16", errors="replace").encode()
-    return text.lstrip(_PADDING).removeprefix(codecs.BOM_UTF8).lstrip(_PADDING)
+    padding = _PADDING.match(text)
+    return text[padding.end() :] if padding and padding.end() else text

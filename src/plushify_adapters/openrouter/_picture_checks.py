@@ -26,7 +26,7 @@ _COMPACT_BITS_PER_PIXEL = 0.02  # a flat picture has less, and a drawn one sever
 def is_blank(picture: bytes) -> bool:
     """Return whether a picture is too small to show anything, or has a single colour.
 
-    A single colour is recognised exactly in a PNG that is not interlaced, and by its extreme compression in the other
+    A single colour is recognised exactly in a PNG, and by its extreme compression in the other
     formats. A picture whose header cannot be read is not blank.
     """
     if (size := picture_size(picture)) is None:
@@ -85,28 +85,40 @@ def _is_flat_png(picture: bytes, width: int, height: int) -> bool:
     if len(picture) < _PNG_HEADER_BYTES:
         return False
     depth, colour_type, interlaced = picture[24], picture[25], picture[28]
-    if depth not in _PNG_DEPTHS or colour_type not in _PNG_SAMPLES or interlaced:
+    if depth not in _PNG_DEPTHS or colour_type not in _PNG_SAMPLES:
         return False
     pixel_bits = depth * _PNG_SAMPLES[colour_type]
-    row_bytes, step = (width * pixel_bits + 7) // 8, max(1, pixel_bits // 8)
-    whole_bytes = width * pixel_bits // 8  # the rest of the last byte may have any value
     colour = b""
-    expected: dict[tuple[bool, int], bytes] = {}
-    rows = 0
-    for row in _png_rows(picture, 1 + row_bytes):
-        first, method = rows == 0, row[0]
-        if first:
-            colour = row[1 : 1 + step]
-            if depth < 8 and colour[0] != (colour[0] >> 8 - depth) * (255 // (2**depth - 1)):
+    expected: dict[tuple[int, bool, int], bytes] = {}
+    rows = _PngRows(picture)
+    for columns, lines in _interlaced_sizes(width, height) if interlaced else [(width, height)]:
+        row_bytes, whole_bytes = (columns * pixel_bits + 7) // 8, columns * pixel_bits // 8
+        for line in range(lines):
+            row = rows.read(1 + row_bytes)
+            if len(row) <= row_bytes:
                 return False
-        if (first, method) not in expected:
-            if (filtered := _filtered_row(colour, row_bytes, method, first)) is None:
+            if not colour:
+                colour = row[1 : 1 + max(1, pixel_bits // 8)]
+                if depth < 8 and colour[0] != (colour[0] >> 8 - depth) * (255 // (2**depth - 1)):
+                    return False
+            kind = columns, line == 0, row[0]
+            if kind not in expected:
+                if (filtered := _filtered_row(colour, row_bytes, row[0], line == 0)) is None:
+                    return False
+                expected[kind] = filtered[:whole_bytes]  # the rest of the last byte may have any value
+            if row[1 : 1 + whole_bytes] != expected[kind]:
                 return False
-            expected[first, method] = filtered[:whole_bytes]
-        if row[1 : 1 + whole_bytes] != expected[first, method]:
-            return False
-        rows += 1
-    return rows == height
+    return True
+
+
+def _interlaced_sizes(width: int, height: int) -> list[tuple[int, int]]:
+    """Return the width and height of each pass of an interlaced PNG that has pixels."""
+    passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    sizes = (
+        ((width - left + step_x - 1) // step_x, (height - top + step_y - 1) // step_y)
+        for left, top, step_x, step_y in passes
+    )
+    return [(columns, lines) for columns, lines in sizes if columns > 0 and lines > 0]
 
 
 def _filtered_row(colour: bytes, row_bytes: int, method: int, first: bool) -> bytes | None:
@@ -130,26 +142,34 @@ def _filtered_row(colour: bytes, row_bytes: int, method: int, first: bool) -> by
             return None
 
 
-def _png_rows(picture: bytes, row_bytes: int) -> Iterator[bytes]:
-    """Yield the filtered rows, and inflate no more of the picture than is asked for."""
-    inflater, pending = zlib.decompressobj(), b""
+class _PngRows:
+    """Reader of the filtered rows of a PNG, which inflates little more than is read."""
+
+    def __init__(self, picture: bytes) -> None:
+        self._chunks = _inflated(picture)
+        self._pending = b""
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, or fewer at the end or at a broken chunk."""
+        while len(self._pending) < size and (chunk := next(self._chunks, b"")):
+            self._pending += chunk
+        row, self._pending = self._pending[:size], self._pending[size:]
+        return row
+
+
+def _inflated(picture: bytes) -> Iterator[bytes]:
+    inflater = zlib.decompressobj()
     for kind, content in _png_chunks(picture):
-        if kind != b"IDAT":
-            continue
-        data: bytes | memoryview = content
-        while True:
+        data: bytes | memoryview = content if kind == b"IDAT" else b""
+        pending = False
+        while data or pending:
             try:
                 inflated = inflater.decompress(data, _INFLATED_BYTES)
             except zlib.error:
                 return
-            data = inflater.unconsumed_tail
-            pending += inflated
-            usable = len(pending) - len(pending) % row_bytes
-            for start in range(0, usable, row_bytes):
-                yield pending[start : start + row_bytes]
-            pending = pending[usable:]
-            if not inflated or (not data and len(inflated) < _INFLATED_BYTES):
-                break
+            data, pending = inflater.unconsumed_tail, len(inflated) == _INFLATED_BYTES
+            if inflated:
+                yield inflated
 
 
 def _is_flat_jpeg(picture: bytes) -> bool:

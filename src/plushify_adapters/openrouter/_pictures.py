@@ -23,7 +23,7 @@ PLACEHOLDER = "extracted:"
 """Prefix of the placeholder of a long string, followed by its index."""
 
 _MIN_LENGTH = 10  # of a placeholder; a URL or a picture is longer
-_MAX_DATA_URLS = 64  # in one text
+_MAX_IN_TEXT = 64  # pictures in one text
 _MAX_URLS = 4
 _MAX_KEY_LENGTH = 100
 _MAX_URL_LENGTH = 8_000
@@ -33,6 +33,7 @@ _DRAFT_FLAGS = ("thought", "partial", "is_partial", "draft", "is_draft")
 _FINAL_FLAGS = ("final", "is_final")
 _PARTIAL_INDEX = "partial_image_index"
 _DRAFT_KEYS = {*_DRAFT_FLAGS, *_FINAL_FLAGS, _PARTIAL_INDEX}
+_MESSAGES = {"message", "delta"}  # of a choice: it is the answer, whoever is named as its sender
 _SENDERS = {"user", "system", "developer"}
 # Keys of values that are not the result: a draft, the request, or text about the answer.
 _EXCLUDED_KEY = re.compile(
@@ -52,7 +53,10 @@ _LINKED_PICTURE = re.compile(
 )
 _START_OF_BASE64 = re.compile(rb"[\s\"'<(]*(?:iVBORw0KGg|[/_]9j[/_]|UklGR|R0lGOD)")
 _START_OF_DATA_URL = re.compile(rb"[\s\"'<(]*(?:data:[^,\s]{0,300}|(?:image/[\w+.-]{1,40};)?base64),", re.IGNORECASE)
-_DATA_URL_IN_TEXT = re.compile(rb"data:image/[^,\s\"'<>]{1,300},\s*", re.IGNORECASE)
+# Where base64 begins within a text: after the prefix of a data URL, or with the first bytes of a picture.
+_BASE64_IN_TEXT = re.compile(
+    rb"(?i:data:[^,\s<>()]{0,300},\s*)|(?<![\w+/-])(?=(?:iVBORw0KGg|[/_]9j[/_]|UklGR|R0lGOD)[A-Za-z0-9+/_-]{20})"
+)
 _LINES_OF_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+(?:\s+[A-Za-z0-9+/_-]+)*={0,2}")
 _LINE_OF_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+={0,2}")
 
@@ -128,7 +132,7 @@ def _strings(answer: Any) -> Iterator[tuple[str, str, bool]]:
         elif isinstance(value, list):
             items = reversed(value[:MAX_VALUES])
             pending += [(key, item, pictorial) for item in items if isinstance(item, str | list | dict)]
-        elif isinstance(value, dict) and not is_draft(value) and not _is_from_the_request(value):
+        elif isinstance(value, dict) and not is_draft(value) and not _is_from_the_request(key, value):
             pictorial = pictorial or "image" in str(value.get("type"))
             for name, child in reversed(value.items()):
                 if isinstance(child, str | list | dict) and (kind := _kind_of_key(name)) is not _Key.EXCLUDED:
@@ -150,9 +154,11 @@ def _kind_of_key(key: str) -> _Key:
     return _Key.PICTORIAL if _PICTORIAL_KEY.search(key[:_MAX_KEY_LENGTH]) else _Key.OTHER
 
 
-def _is_from_the_request(value: dict[str, Any]) -> bool:
+def _is_from_the_request(key: str, value: dict[str, Any]) -> bool:
     role, kind = value.get("role"), value.get("type")
-    return (isinstance(role, str) and role in _SENDERS) or (isinstance(kind, str) and kind.startswith("input"))
+    return (isinstance(role, str) and role in _SENDERS and key not in _MESSAGES) or (
+        isinstance(kind, str) and kind.startswith("input")
+    )
 
 
 def _payload(text: str, extracted: Sequence[memoryview]) -> memoryview:
@@ -163,17 +169,17 @@ def _payload(text: str, extracted: Sequence[memoryview]) -> memoryview:
 
 
 def _embedded(payload: memoryview) -> Iterator[Picture]:
-    """Yield the picture that a string is, as base64 or a data URL, or else the pictures in data URLs within it."""
+    """Yield the picture that a string is, as base64 or a data URL, or else the pictures within it."""
     is_picture = _START_OF_BASE64.match(payload) or _START_OF_DATA_URL.match(payload)
     if is_picture and (picture := _decode(payload, lenient=False)):
         yield picture
         return
-    prefixes = list(islice(_DATA_URL_IN_TEXT.finditer(payload), _MAX_DATA_URLS))
-    if is_picture and not prefixes and (picture := _decode(payload)):
+    starts = [match.end() for match in islice(_BASE64_IN_TEXT.finditer(payload), _MAX_IN_TEXT)]
+    if is_picture and not starts and (picture := _decode(payload)):
         yield picture
-    for number, prefix in enumerate(prefixes):
-        # The text after a data URL may look like further lines of it, so the shortest complete picture is taken.
-        runs = [pattern.match(payload, prefix.end()) for pattern in (_LINE_OF_BASE64, _LINES_OF_BASE64)]
+    for number, start in enumerate(starts):
+        # The text after a picture may look like further lines of it, so the shortest complete picture is taken.
+        runs = [pattern.match(payload, start) for pattern in (_LINE_OF_BASE64, _LINES_OF_BASE64)]
         texts = [payload[run.start() : run.end()] for run in runs if run]
         if is_picture and number == 0:
             texts.append(payload)

@@ -10,10 +10,11 @@ from plushify_adapters.openrouter._json import as_count, as_object, walk
 
 _MAX_COST_USD = 1_000
 _COST_KEYS = ("cost", "total_cost", "totalCost", "cost_usd")
-_AMOUNT_KEYS = (*_COST_KEYS, "total", "amount", "value", "usd", "USD")
-_MAX_NESTING = 4
+_AMOUNT_KEYS = (*_COST_KEYS, "total", "amount", "value", "number", "price", "credits", "usd", "USD")
+_MAX_NESTING = 8
+_CURRENCY = r"[\s\"']*(?:us\$|\$|usd|credits?)?[\s\"']*"
 _AMOUNT = re.compile(
-    r"\s*\$?\s*(\d{1,9}(?:\.\d{0,30})?|\.\d{1,30})((?:[eE][-+]?\d{1,3})?)\s*(?:\$|usd)?\s*", re.IGNORECASE
+    _CURRENCY + r"\+?(\d{1,9}(?:\.\d{0,30})?|\.\d{1,30})((?:e[-+]?\d{1,3})?)" + _CURRENCY, re.IGNORECASE | re.ASCII
 )
 _TRUE = (True, "true", "True")
 
@@ -84,8 +85,8 @@ def _nano_usd(value: Any, nesting: int = 0) -> int | None:
         usd = Decimal(match[1] + match[2])
         return round(usd * 10**9) if usd <= _MAX_COST_USD else None
     if isinstance(value, dict) and nesting < _MAX_NESTING:
-        amounts = (value[key] for key in _AMOUNT_KEYS if value.get(key) is not None)
-        return _nano_usd(next(amounts, None), nesting + 1)
-    if isinstance(value, list) and len(value) == 1 and nesting < _MAX_NESTING:
-        return _nano_usd(value[0], nesting + 1)
+        return _nano_usd([value[key] for key in _AMOUNT_KEYS if value.get(key) is not None][:1], nesting + 1)
+    if isinstance(value, list) and nesting < _MAX_NESTING:
+        amounts = [amount for amount in value if amount is not None]
+        return _nano_usd(amounts[0], nesting + 1) if len(amounts) == 1 else None
     return None

@@ -24,6 +24,7 @@ PADDINGS = [
     b"\r\n \t\r\n",
     b"\xef\xbb\xbf",
     b"\0\0",
+    "\u200b\u00a0".encode(),
 ]
 
 
@@ -51,6 +52,7 @@ def test_reads_any_unicode_encoding_with_a_mark(encoding: str) -> None:
         b"\xef\xbb\xbf" + COMMENT + b"data: " + GOOD + b"\n\n",
         b"data: " + GOOD[:-1] + b"\ndata: }\n\n",
         b"data: {}\n\ndata: nonsense\n\ndata: " + GOOD + b"\n\n",
+        b'{"status": "processing"}\n' + GOOD + b"\n",
         b"[" + GOOD + b"]",
         encode(GOOD.decode()),
         b"[null, 7, {}, " + GOOD + b"]",
