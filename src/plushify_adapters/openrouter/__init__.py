@@ -12,7 +12,7 @@ generate
 ├── _classification  failure for an answer without a picture
 ├── _failures        tables: what each failure means
 ├── _call_state      attempts made so far, and whether the current one is billed
-└── _retry           decision to retry a failed attempt
+└── _retry           decision to retry a failed attempt, and the log of retries
 capabilities, self_check
 ├── _models_api      what OpenRouter reports about the model and the key
 └── _profiles        built-in model profiles, for when OpenRouter cannot be reached

@@ -22,7 +22,7 @@ from plushify_adapters.openrouter._picture_size import picture_size, sniff_media
 PLACEHOLDER = "extracted:"
 """Prefix of the placeholder of a long string, followed by its index."""
 
-_MIN_LENGTH = 10  # of a placeholder; a URL or a picture is longer
+_SHORT_LENGTH = 64
 _MAX_IN_TEXT = 64  # pictures in one text
 _MAX_URLS = 4
 _MAX_KEY_LENGTH = 100
@@ -81,8 +81,8 @@ def find_pictures(answer: Any, extracted: Sequence[memoryview] = ()) -> tuple[Pi
     pictures: list[Picture] = []
     urls: list[str] = []
     for key, text, pictorial in _strings(answer):
-        if len(text) < _MIN_LENGTH:
-            continue
+        if len(text) < _SHORT_LENGTH and not pictorial and ":" not in text:
+            continue  # an id or a word: neither a URL nor long enough for a picture
         payload = _payload(text, extracted)
         found = list(_embedded(payload))
         pictures += found

@@ -148,8 +148,8 @@ def test_cleans_text(text: Any, expected: str | None) -> None:
     assert facts_of(id=text).provider_call_id == expected
 
 
-def test_takes_the_first_valid_picture() -> None:
-    """Invalid pictures are skipped, but a URL before the picture has precedence."""
+def test_skips_invalid_pictures() -> None:
+    """Invalid pictures are skipped, and a URL has precedence over a picture whose header cannot be read."""
     images = [{"image_url": {"url": url}} for url in ("", "data:image/png;base64,aGVsbG8=", URL)]
     assert read_answer(msgspec.json.encode({"choices": [{"message": {"images": images}}]})).picture == PICTURE
 
