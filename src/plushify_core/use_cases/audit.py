@@ -17,7 +17,7 @@ import msgspec
 
 from plushify_core.domain.generation import BLOB_ROOT, Generation, Status, generation_id_of
 from plushify_core.domain.limits import Limits
-from plushify_core.domain.model_call import Outcome
+from plushify_core.domain.model_call import ModelCall, Outcome
 from plushify_core.ports import BlobStore, Clock, NewId, Store
 from plushify_core.use_cases._ledger_postings import LedgerPostings
 
@@ -155,7 +155,7 @@ class AuditUseCase:
                 stray = [call for call in batch if call.generation_id not in running]
                 if repair:
                     for call in stray:
-                        await tx.model_calls.replace(call.end(Outcome.INTERRUPTED, at=self.clock()))
+                        await tx.model_calls.update(call.generation_id, self._interrupt)
             for call in stray:
                 yield Finding(
                     disagreement=Disagreement.CALL,
@@ -219,6 +219,9 @@ class AuditUseCase:
         async with self.store.begin() as tx:
             current = await tx.generations.get(generation.id)
         return current != generation
+
+    def _interrupt(self, call: ModelCall) -> ModelCall:
+        return call.end(Outcome.INTERRUPTED, at=self.clock())
 
     async def _post_missing_refund(self, generation: Generation) -> None:
         async with self.store.begin() as tx:

@@ -174,9 +174,10 @@ async def test_call_without_an_outcome() -> None:
     """A model call that is open although its generation has ended is found, and closed as interrupted."""
     plushify = InMemoryPlushify()
     generation = await plushify.make()
-    call = await plushify.recorded_call(generation.id)
     async with plushify.store.begin() as tx:
-        await tx.model_calls.replace(msgspec.structs.replace(call, outcome=Outcome.CALLING, ended_at=None))
+        await tx.model_calls.update(
+            generation.id, lambda call: msgspec.structs.replace(call, outcome=Outcome.CALLING, ended_at=None)
+        )
     await wait()
     (finding,) = await audit(plushify, repair=True)
     assert (finding.disagreement, finding.repaired) == (Disagreement.CALL, True)
