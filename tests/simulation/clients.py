@@ -69,7 +69,7 @@ class Clients:
 
     async def perform(self, operation: Operation) -> None:
         """Ask, twice at once if it is doubled, and again if the connection breaks."""
-        repeatable = operation.kind in REQUESTS and operation.key is not None
+        repeatable = operation.kind in (*REQUESTS, Kind.GRANT) and operation.key is not None
         attempts = operation.retries + 1 if repeatable else 1
         requests = [self._ask(operation, operation.replica, f"{operation.number}", attempts)]
         if operation.doubled and repeatable:
@@ -148,7 +148,9 @@ class Clients:
             case Kind.INTRUDE:
                 await self._intrude(operation, replica)
             case Kind.GRANT:
-                await plushify.credits.add_credits(user, operation.amount, reason=f"operation {operation.number}")
+                key = None if operation.key is None else f"operation-{operation.number}"
+                reason = f"operation {operation.number}"
+                await plushify.credits.add_credits(user, operation.amount, reason=reason, idempotency_key=key)
             case Kind.CONSUME:
                 await plushify.credits.consume_credits(user, operation.amount, reason=f"operation {operation.number}")
             case Kind.ADJUST:

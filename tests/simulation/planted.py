@@ -75,6 +75,17 @@ def refund_without_unique_key(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(MemoryCredits, "post", posted)
 
 
+def grant_without_unique_key(patch: pytest.MonkeyPatch) -> None:
+    """A grant that is repeated with its key is posted again."""
+    post = MemoryCredits.post
+
+    async def posted(self: MemoryCredits, entry: Any) -> bool:
+        self.tables.grant_keys.pop((entry.user_id, entry.idempotency_key), None)
+        return await post(self, entry)
+
+    patch.setattr(MemoryCredits, "post", posted)
+
+
 def lease_shorter_than_the_deadline(patch: pytest.MonkeyPatch) -> None:
     """A drawing may be given up by others while its process still has time."""
     patch.setattr(Limits, "lease_margin", timedelta(seconds=-40))
@@ -269,6 +280,7 @@ PLANTED: tuple[Plant, ...] = (
     charge_outside_the_transaction,
     free_credits_outside_the_transaction,
     refund_without_unique_key,
+    grant_without_unique_key,
     lease_shorter_than_the_deadline,
     dispatch_after_the_call,
     blobs_deleted_after_the_row,

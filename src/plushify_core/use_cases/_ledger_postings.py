@@ -17,8 +17,6 @@ from plushify_core.ports import Clock, NewId, Transaction
 PLAN = "free"
 """Plan of a new user."""
 
-"""Actor of the entries that Plushify posts on its own."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LedgerPostings:
@@ -52,14 +50,15 @@ class LedgerPostings:
         *,
         reason: str,
         actor: str = SYSTEM,
-        generation: Generation | None = None,
+        generation_id: UUID | None = None,
         expires_grant: UUID | None = None,
+        idempotency_key: str | None = None,
     ) -> bool:
         """Post one entry of `amount` credits (signed).
 
         Returns:
-            False, and nothing is posted, if the generation already has an entry of this kind, or the grant in
-            `expires_grant` has already expired.
+            False, and nothing is posted, if the generation already has an entry of this kind, the grant in
+            `expires_grant` has already expired, or the user already has a grant with this idempotency key.
 
         Raises:
             InsufficientCredits: the balance would become negative.
@@ -74,9 +73,10 @@ class LedgerPostings:
             reason=reason,
             actor=actor,
             created_at=now,
-            generation_id=generation.id if generation else None,
+            generation_id=generation_id,
             expires_at=now + lifetime if lifetime else None,
             expires_grant=expires_grant,
+            idempotency_key=idempotency_key,
         )
         posted = await tx.credits.post(entry)
         if posted and entry.expires_at is not None:
@@ -96,7 +96,7 @@ class LedgerPostings:
             -generation.credits_cost,
             reason=f"{generation.style}, {generation.quality}",
             actor=generation.user_id,
-            generation=generation,
+            generation_id=generation.id,
         )
 
     async def refund(self, tx: Transaction, generation: Generation, *, reason: str) -> None:
@@ -107,8 +107,12 @@ class LedgerPostings:
             EntryKind.REFUND,
             generation.credits_cost,
             reason=reason,
-            generation=generation,
+            generation_id=generation.id,
         )
+
+    async def is_charged(self, tx: Transaction, generation_id: UUID) -> bool:
+        """Return whether credits stay taken for a generation. The ledger knows this also after its purge."""
+        return sum(entry.amount for entry in await tx.credits.entries_of(generation_id)) < 0
 
     async def expire(self, tx: Transaction, user_id: str) -> None:
         """Remove the credits left of the expired grants of the user."""

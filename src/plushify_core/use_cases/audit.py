@@ -109,7 +109,7 @@ class AuditUseCase:
                 detail=f"it is {generation.status}, its lease expired at {generation.lease_until.isoformat()}",
             )
         expected = 0 if generation.status is Status.FAILED else -generation.credits_cost
-        if entries == expected or await self._has_moved_on(generation):
+        if entries == expected or await self._is_refunded_by_hand(generation) or await self._has_moved_on(generation):
             return
         unrefunded = generation.status is Status.FAILED and entries == -generation.credits_cost
         repaired = repair and unrefunded
@@ -213,6 +213,18 @@ class AuditUseCase:
         if generation.untidy_since is not None:
             settled_before -= self.limits.late_write  # the sweep removes its orphaned blobs only after this time
         return generation.completed_at < settled_before
+
+    async def _is_refunded_by_hand(self, generation: Generation) -> bool:
+        """Return whether somebody has given the price of a delivered picture back."""
+        if generation.status is not Status.SUCCEEDED:
+            return False
+        async with self.store.begin() as tx:
+            entries = await tx.credits.entries_of(generation.id)
+        by_hand = any(entry.is_refund_by_hand for entry in entries)
+        return by_hand and sorted(entry.amount for entry in entries) == [
+            -generation.credits_cost,
+            generation.credits_cost,
+        ]
 
     async def _has_moved_on(self, generation: Generation) -> bool:
         """Return whether the generation has changed since it was read. Then it may be consistent."""

@@ -131,6 +131,8 @@ async def test_every_query_uses_an_index(sqlite_url: str) -> None:
         await tx.generations.abandoned(NOW, limit=9)
         await tx.generations.expired_trash(NOW, limit=9)
         await tx.credits.entries("ann", after=new_id(), limit=9)
+        await tx.credits.post(entry(5, idempotency_key="k"))
+        await tx.credits.by_idempotency_key("ann", "k")
         await tx.credits.expiring(NOW, limit=9)
         await tx.model_calls.get(row.id)
         await tx.model_calls.update(row.id, lambda call: call)
