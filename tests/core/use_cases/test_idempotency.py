@@ -42,9 +42,15 @@ async def test_replay_of_a_deleted_generation() -> None:
     generation = await plushify.make(key="k")
     await plushify.gallery.delete("ann", generation.id)
 
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as caught:
         await plushify.submit(key="k")
+    assert caught.value.charged is True
     assert await plushify.balance() == 2
+
+    await plushify.credits.refund_generation("ann", generation.id, reason="blurred", actor="eve")
+    with pytest.raises(NotFound) as caught:
+        await plushify.submit(key="k")
+    assert caught.value.charged is False
 
 
 @on_virtual_time
