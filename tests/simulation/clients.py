@@ -69,7 +69,7 @@ class Clients:
 
     async def perform(self, operation: Operation) -> None:
         """Ask, twice at once if it is doubled, and again if the connection breaks."""
-        repeatable = operation.kind in (*REQUESTS, Kind.GRANT) and operation.key is not None
+        repeatable = operation.kind in (*REQUESTS, Kind.GRANT, Kind.REFUND) and operation.key is not None
         attempts = operation.retries + 1 if repeatable else 1
         requests = [self._ask(operation, operation.replica, f"{operation.number}", attempts)]
         if operation.doubled and repeatable:
@@ -157,6 +157,8 @@ class Clients:
                 amount = operation.amount if dice.random() < 0.5 else -operation.amount
                 reason = f"operation {operation.number}"
                 await plushify.credits.adjust_credits(user, amount, reason=reason, actor="operator")
+            case Kind.REFUND:
+                await self._refund(operation, replica)
         return None
 
     async def _make(self, operation: Operation, replica: Replica) -> Generation:
@@ -194,6 +196,20 @@ class Clients:
                 async for _ in gallery.read(image):
                     pass
         await replica.plushify.credits.statement(user, limit=3)
+
+    async def _refund(self, operation: Operation, replica: Replica) -> None:
+        """An operator gives back the price of a generation, finished or not, of which the row may be gone."""
+        charged = {entry.generation_id: entry.user_id for entry in self._watch.snapshot().entries}
+        theirs = sorted(made for made, user in charged.items() if made is not None and user == operation.user)
+        if not theirs:
+            return
+        chosen = theirs[int(operation.pick * len(theirs))]
+        refunded = await replica.plushify.credits.refund_generation(
+            operation.user, chosen, reason=f"operation {operation.number}", actor="operator"
+        )
+        paid = sum(entry.amount for entry in self._watch.snapshot().entries if entry.generation_id == chosen)
+        if paid != 0:
+            self._watch.object_to(f"{operation.user} was told of a refund of {refunded.amount}, and pays {-paid}")
 
     async def _intrude(self, operation: Operation, replica: Replica) -> None:
         gallery = replica.plushify.gallery

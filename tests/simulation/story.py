@@ -80,6 +80,10 @@ class Story:
         row = self._books.generations.get(generation_id)
         if entry.kind is EntryKind.CONSUME and entry.amount == -price:
             return f"{name}, which operation {asked.number} asked for"
+        by = self._asked_by.get(entry.id)
+        if entry.is_refund_by_hand and by is not None and (by.kind, by.user) == (Kind.REFUND, entry.user_id):
+            delivered = row is None or row.status is Status.SUCCEEDED
+            return f"{name} has disappointed" if entry.amount == price and delivered else None
         failed = row is None or row.status is Status.FAILED
         if entry.kind is EntryKind.REFUND and entry.amount == price and failed and entry.reason in set(Reason):
             return f"{name} has failed"
@@ -92,7 +96,8 @@ class Story:
         if answer.generation is None or not answer.generation.finished or operation.kind not in REQUESTS:
             return
         generation = answer.generation
-        paid = -sum(entry.amount for entry in self._entries if entry.generation_id == generation.id)
+        amounts = [entry.amount for entry in self._entries if entry.generation_id == generation.id]
+        paid = -sum(amount for amount in amounts if amount < 0 or generation.status is Status.FAILED)
         if paid != (generation.credits_cost if generation.status is Status.SUCCEEDED else 0):
             yield f"{operation.user} was told that {short(generation.id)} has {generation.status}, and paid {paid}"
         row = self._books.generations.get(generation.id)

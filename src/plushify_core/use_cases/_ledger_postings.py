@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from plushify_core.domain.generation import Generation
+from plushify_core.domain.generation import Generation, IllegalTransition
 from plushify_core.domain.grant_expiry import left_of_grants
 from plushify_core.domain.ledger import SYSTEM, EntryKind, LedgerEntry, Subscription
 from plushify_core.domain.limits import Limits
@@ -88,8 +88,10 @@ class LedgerPostings:
 
         Raises:
             InsufficientCredits: the balance is lower than the price.
+            IllegalTransition: the ledger has a charge for this id already, so the generation would be free. It is a bug
+                of the source of the ids.
         """
-        await self.post(
+        charged = await self.post(
             tx,
             generation.user_id,
             EntryKind.CONSUME,
@@ -98,6 +100,8 @@ class LedgerPostings:
             actor=generation.user_id,
             generation_id=generation.id,
         )
+        if not charged:
+            raise IllegalTransition(f"generation {generation.id} was charged before")
 
     async def refund(self, tx: Transaction, generation: Generation, *, reason: str) -> None:
         """Return the price of a generation to its user. A second refund posts nothing."""

@@ -96,9 +96,7 @@ class CreditsUseCase:
             charge = await self._charge_of(tx, generation_id)
             if charge.user_id != user_id:
                 raise NotFound
-            generation = await tx.generations.get(generation_id)
-            if generation is not None and not generation.finished:
-                raise InvalidInput(Reason.GENERATION_UNFINISHED)
+            await self._refuse_unfinished(tx, generation_id)
             price = -charge.amount
             new = await self._postings.post(
                 tx, user_id, EntryKind.REFUND, price, reason=reason, actor=actor, generation_id=generation_id
@@ -177,6 +175,11 @@ class CreditsUseCase:
         # Also for a repetition, because the first call may have died between its commit and this event.
         await self.events.publish(BalanceChanged(user_id=posted.subscription.user_id))
         return posted
+
+    async def _refuse_unfinished(self, tx: Transaction, generation_id: UUID) -> None:
+        generation = await tx.generations.get(generation_id)
+        if generation is not None and not generation.finished:
+            raise InvalidInput(Reason.GENERATION_UNFINISHED)
 
     async def _charge_of(self, tx: Transaction, generation_id: UUID) -> LedgerEntry:
         for entry in await tx.credits.entries_of(generation_id):
