@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from plushify_adapters.memory import MemoryBlobStore, MemoryStore
-from plushify_core import EntryKind, Generation, LedgerEntry, ModelCall, Outcome, Status
+from plushify_core import SYSTEM, EntryKind, Generation, LedgerEntry, ModelCall, Outcome, Status
 from plushify_core.ports import BlobStore, Store
 
 
@@ -93,8 +93,12 @@ def _prices(snapshot: Snapshot) -> Iterator[str]:
             by_generation[entry.generation_id].append(entry)
     keys: set[tuple[str, str]] = set()
     for generation in snapshot.generations.values():
-        amounts = [entry.amount for entry in by_generation.pop(generation.id, [])]
-        expected = 0 if generation.status is Status.FAILED else -generation.credits_cost
+        posted = by_generation.pop(generation.id, [])
+        amounts = [entry.amount for entry in posted]
+        # An operator may give the price of a delivered picture back. A refund of the system means that it is free.
+        by_hand = any(entry.kind is EntryKind.REFUND and entry.actor != SYSTEM for entry in posted)
+        is_refunded = generation.status is Status.FAILED or (generation.status is Status.SUCCEEDED and by_hand)
+        expected = 0 if is_refunded else -generation.credits_cost
         if sum(amounts) != expected or len(amounts) > 2:
             yield f"{_name(generation)} is {generation.status}, costs {generation.credits_cost}, has entries {amounts}"
         if generation.idempotency_key is not None:

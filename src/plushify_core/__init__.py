@@ -35,7 +35,7 @@ from plushify_core.ports.blobs import BlobMissing
 from plushify_core.ports.model import ModelError
 from plushify_core.use_cases.audit import AuditUseCase, Disagreement, Finding
 from plushify_core.use_cases.costs import CostsUseCase
-from plushify_core.use_cases.credits import CreditsUseCase, Statement
+from plushify_core.use_cases.credits import CreditsUseCase, Posted, Statement
 from plushify_core.use_cases.gallery import GalleryPage, GalleryUseCase
 from plushify_core.use_cases.generate import GenerateUseCase
 from plushify_core.use_cases.recover import RecoverUseCase, Swept
@@ -75,6 +75,7 @@ __all__ = [
     "Outcome",
     "Plushify",
     "PlushifyError",
+    "Posted",
     "Quality",
     "RateLimited",
     "Reason",

@@ -73,7 +73,7 @@ class Clients:
 
     async def perform(self, operation: Operation) -> None:
         """Send the request of an operation, and its duplicate and retries if it has any."""
-        repeatable = operation.kind in REQUESTS and operation.key is not None
+        repeatable = operation.kind in (*REQUESTS, Kind.GRANT, Kind.REFUND) and operation.key is not None
         attempts = operation.retries + 1 if repeatable else 1
         requests = [self._request(operation, operation.replica, f"{operation.number}", attempts)]
         if operation.duplicated and repeatable:
@@ -157,13 +157,17 @@ class Clients:
             case Kind.INTRUDE:
                 await self._intrude(operation, replica)
             case Kind.GRANT:
-                await plushify.credits.add_credits(user, operation.amount, reason=f"operation {operation.number}")
+                key = None if operation.key is None else f"operation-{operation.number}"
+                reason = f"operation {operation.number}"
+                await plushify.credits.add_credits(user, operation.amount, reason=reason, idempotency_key=key)
             case Kind.CONSUME:
                 await plushify.credits.consume_credits(user, operation.amount, reason=f"operation {operation.number}")
             case Kind.ADJUST:
                 amount = operation.amount if rng.random() < 0.5 else -operation.amount
                 reason = f"operation {operation.number}"
                 await plushify.credits.adjust_credits(user, amount, reason=reason, actor="operator")
+            case Kind.REFUND:
+                await self._refund(operation, replica)
         return None
 
     async def _make(self, operation: Operation, replica: Replica) -> Generation:
@@ -201,6 +205,22 @@ class Clients:
                 async for _ in gallery.read(image):
                     pass
         await replica.plushify.credits.statement(user, limit=3)
+
+    async def _refund(self, operation: Operation, replica: Replica) -> None:
+        """Refund a generation of the user as an operator would: finished or not, purged or not."""
+        charged = {entry.generation_id: entry.user_id for entry in self.monitor.snapshot().entries}
+        candidates = sorted(made for made, user in charged.items() if made is not None and user == operation.user)
+        if not candidates:
+            return
+        chosen = candidates[int(operation.pick * len(candidates))]
+        refunded = await replica.plushify.credits.refund_generation(
+            operation.user, chosen, reason=f"operation {operation.number}", actor="operator"
+        )
+        paid = sum(entry.amount for entry in self.monitor.snapshot().entries if entry.generation_id == chosen)
+        if paid != 0:
+            self.monitor.report_violation(
+                f"{operation.user} was answered with a refund of {refunded.amount}, but paid {-paid}"
+            )
 
     async def _intrude(self, operation: Operation, replica: Replica) -> None:
         """Try to get, delete and restore every generation of other users."""

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     GRANT = "grant"
     CONSUME = "consume"
     ADJUST = "adjust"
+    REFUND = "refund"
     KILL = "kill"
     FREEZE = "freeze"
     REDEPLOY = "redeploy"
@@ -41,6 +42,7 @@ WEIGHTS = {
     Kind.GRANT: 3,
     Kind.CONSUME: 1,
     Kind.ADJUST: 1,
+    Kind.REFUND: 1,
     Kind.KILL: 1,
     Kind.FREEZE: 1,
     Kind.REDEPLOY: 1,

@@ -15,6 +15,7 @@ import pytest
 from plushify_adapters.memory._credits import MemoryCredits
 from plushify_adapters.memory._generations import MemoryGenerations
 from plushify_core import (
+    CreditsUseCase,
     EntryKind,
     GalleryUseCase,
     Generation,
@@ -75,6 +76,26 @@ def refund_without_unique_key(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(OutcomeRecorder, "fail", fail_and_refund_again)
     patch.setattr(MemoryCredits, "post", post_without_unique_key)
+
+
+def grant_without_unique_key(patch: pytest.MonkeyPatch) -> None:
+    """A grant that is repeated with its key is posted again."""
+    post = MemoryCredits.post
+
+    async def posted(self: MemoryCredits, entry: Any) -> bool:
+        self.tables.grant_keys.pop((entry.user_id, entry.idempotency_key), None)
+        return await post(self, entry)
+
+    patch.setattr(MemoryCredits, "post", posted)
+
+
+def refund_by_hand_of_anything(patch: pytest.MonkeyPatch) -> None:
+    """An operator may refund a generation that is still being made, which may succeed or be refunded again."""
+
+    async def unfinished(self: CreditsUseCase, tx: Transaction, generation_id: UUID) -> None:
+        return None
+
+    patch.setattr(CreditsUseCase, "_refuse_unfinished", unfinished)
 
 
 def lease_shorter_than_the_deadline(patch: pytest.MonkeyPatch) -> None:
@@ -271,6 +292,8 @@ PLANTED: tuple[Plant, ...] = (
     charge_outside_the_transaction,
     free_credits_outside_the_transaction,
     refund_without_unique_key,
+    grant_without_unique_key,
+    refund_by_hand_of_anything,
     lease_shorter_than_the_deadline,
     dispatch_after_the_call,
     blobs_deleted_after_the_row,

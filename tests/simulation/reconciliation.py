@@ -84,6 +84,14 @@ class Reconciliation:
         row = self.snapshot.generations.get(generation_id)
         if entry.kind is EntryKind.CONSUME and entry.amount == -price:
             return f"{name}, requested by operation {operation.number}"
+        refund = self.operation_by_id.get(entry.id)
+        if (
+            entry.is_refund_by_hand
+            and refund is not None
+            and (refund.kind, refund.user) == (Kind.REFUND, entry.user_id)
+        ):
+            delivered = row is None or row.status is Status.SUCCEEDED
+            return f"{name} was refunded by an operator" if entry.amount == price and delivered else None
         failed = row is None or row.status is Status.FAILED
         if entry.kind is EntryKind.REFUND and entry.amount == price and failed and entry.reason in set(Reason):
             return f"{name} has failed"
@@ -97,7 +105,9 @@ class Reconciliation:
         if generation is None or not generation.finished or operation.kind not in REQUESTS:
             return
         answer = f"{operation.user} received the answer that {short(generation.id)} has {generation.status}"
-        paid = -sum(entry.amount for entry in self._entries if entry.generation_id == generation.id)
+        amounts = [entry.amount for entry in self._entries if entry.generation_id == generation.id]
+        # An operator may refund a delivered picture later.
+        paid = -sum(amount for amount in amounts if amount < 0 or generation.status is Status.FAILED)
         if paid != (generation.credits_cost if generation.status is Status.SUCCEEDED else 0):
             yield f"{answer}, but paid {paid}"
         row = self.snapshot.generations.get(generation.id)

@@ -144,6 +144,19 @@ async def delete(case: Case, fuse: Fuse) -> None:
     await case.process(fuse).gallery.delete(case.user, generation_id)
 
 
+async def grant(case: Case, fuse: Fuse) -> None:
+    """A grant with a key."""
+    granted = case.process(fuse).credits.add_credits(case.user, 5, reason="bought", idempotency_key="order-1")
+    assert (await granted).amount == 5
+
+
+async def refund(case: Case, fuse: Fuse) -> None:
+    """An operator gives the price of a picture back."""
+    (generation_id,) = (await case.snapshot()).generations
+    refunded = case.process(fuse).credits.refund_generation(case.user, generation_id, reason="blurred", actor="eve")
+    assert (await refunded).amount == 1
+
+
 async def sweep(case: Case, fuse: Fuse) -> None:
     """Sweep, and run the reclaimed generations."""
     await case.process(fuse).sweep()
@@ -157,7 +170,10 @@ MATRIX: list[tuple[SetUp, Act, int]] = [
     (nothing, make_refused, 50),
     (a_picture, delete, 9),
     (a_deleted_picture, sweep, 30),
-    (one_of_each, sweep, 80),
+    (one_of_each, sweep, 76),
+    (nothing, grant, 15),
+    (a_picture, refund, 13),
+    (a_deleted_picture, refund, 13),
 ]
 """Each row: the set-up, the action in which a process crashes, and the least number of points where it can crash."""
 
@@ -221,6 +237,24 @@ async def test_retry_after_every_crash(store: Store) -> None:
             break
 
     assert results.keys() == {"succeeded", "failed: interrupted"}
+
+
+@pytest.mark.parametrize(("before", "act", "posted"), [(nothing, grant, [3, 5]), (a_picture, refund, [3, -1, 1])])
+async def test_repeated_posting_after_every_crash(store: Store, before: SetUp, act: Act, posted: list[int]) -> None:
+    """A grant with a key, and a refund by hand, are posted once if they are repeated, wherever the first call crashed."""
+    numbers = itertools.count()
+    for place in itertools.count():
+        case = Case(store, f"user {place}", Ids(lambda: EPOCH, numbers))
+        await before(case)
+        fuse = Fuse(place)
+        await run_until_crash(act(case, fuse))
+
+        await act(case, Fuse())
+
+        assert sorted(entry.amount for entry in (await case.snapshot()).entries) == sorted(posted)
+        assert await case.violations() == []
+        if not fuse.cut:
+            break
 
 
 def _result(generation: Generation) -> str:

@@ -38,6 +38,10 @@ class MemoryCredits(Repository, ports.Credits):
         )
         return True
 
+    async def by_idempotency_key(self, user_id: str, key: str) -> LedgerEntry | None:
+        posted = self.tables.grant_keys.get((user_id, key))
+        return None if posted is None else self.tables.entries[posted]
+
     async def entries(self, user_id: str, *, after: UUID | None, limit: int) -> Sequence[LedgerEntry]:
         of_user = [entry for entry in self.tables.entries.values() if entry.user_id == user_id]
         ordered = sorted(of_user, key=lambda entry: entry.id, reverse=True)
@@ -66,4 +70,6 @@ class MemoryCredits(Repository, ports.Credits):
             owners.add(self.tables.entry_kinds.setdefault((entry.generation_id, entry.kind), entry.id))
         if entry.expires_grant is not None:
             owners.add(self.tables.expired_grants.setdefault(entry.expires_grant, entry.id))
+        if entry.idempotency_key is not None:
+            owners.add(self.tables.grant_keys.setdefault((entry.user_id, entry.idempotency_key), entry.id))
         return owners <= {entry.id}

@@ -1,7 +1,7 @@
 """Model calls in memory."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from uuid import UUID
 
@@ -23,8 +23,12 @@ class MemoryModelCalls(Repository, ports.ModelCalls):
     async def get(self, generation_id: UUID) -> ModelCall | None:
         return self.tables.model_calls.get(generation_id)
 
-    async def replace(self, call: ModelCall) -> None:
-        self.tables.model_calls[call.generation_id] = call
+    async def update(self, generation_id: UUID, change: Callable[[ModelCall], ModelCall]) -> bool:
+        call = self.tables.model_calls.get(generation_id)
+        if call is None:
+            return False
+        self.tables.model_calls[generation_id] = change(call)
+        return True
 
     async def cost_since(self, since: datetime) -> int:
         recent = (call for call in self.tables.model_calls.values() if call.started_at >= since)

@@ -20,6 +20,7 @@ class Tables:
     entries: dict[UUID, LedgerEntry] = field(default_factory=dict)
     entry_kinds: dict[tuple[UUID, EntryKind], UUID] = field(default_factory=dict)
     expired_grants: dict[UUID, UUID] = field(default_factory=dict)
+    grant_keys: dict[tuple[str, str], UUID] = field(default_factory=dict)
     model_calls: dict[UUID, ModelCall] = field(default_factory=dict)
 
     def copy(self) -> Self:

@@ -8,12 +8,15 @@ import msgspec
 from sqlalchemy import bindparam, select, update
 
 from plushify_adapters.sql._statements import Repository, changes_one, insert_or_nothing
-from plushify_adapters.sql._tables import LEDGER_ENTRIES, SUBSCRIPTIONS
+from plushify_adapters.sql._tables import HAS_IDEMPOTENCY_KEY, LEDGER_ENTRIES, SUBSCRIPTIONS
 from plushify_core import ports
 from plushify_core.domain.errors import InsufficientCredits
 from plushify_core.domain.ledger import LedgerEntry, Subscription
 
 _SUBSCRIPTION = select(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.user_id == bindparam("user"))
+_BY_KEY = select(LEDGER_ENTRIES).where(
+    LEDGER_ENTRIES.c.user_id == bindparam("user"), LEDGER_ENTRIES.c.idempotency_key == bindparam("key")
+)
 _CHANGE_BALANCE = (
     update(SUBSCRIPTIONS)
     .where(SUBSCRIPTIONS.c.user_id == bindparam("user"), SUBSCRIPTIONS.c.balance + bindparam("amount") >= 0)
@@ -38,14 +41,16 @@ class SqlCredits(Repository, ports.Credits):
         then checks the balance that the other transaction left. The lock is held until the transaction ends. The
         docstring of the module `_store` gives the order of all locks.
         """
-        values = msgspec.structs.asdict(entry)
-        unique = ("expires_grant",) if entry.expires_grant is not None else ("generation_id", "kind")
-        if not await insert_or_nothing(self.connection, LEDGER_ENTRIES, values, *unique):
+        if not await self._insert(entry):
             return False
         if not await changes_one(self.connection, _CHANGE_BALANCE, {"user": entry.user_id, "amount": entry.amount}):
             subscription = await self.subscription(entry.user_id)
             raise InsufficientCredits(balance=subscription.balance if subscription else 0)
         return True
+
+    async def by_idempotency_key(self, user_id: str, key: str) -> LedgerEntry | None:
+        row = (await self.connection.execute(_BY_KEY, {"user": user_id, "key": key})).one_or_none()
+        return None if row is None else LedgerEntry(**row._mapping)
 
     async def entries(self, user_id: str, *, after: UUID | None, limit: int) -> Sequence[LedgerEntry]:
         columns = LEDGER_ENTRIES.c
@@ -68,3 +73,12 @@ class SqlCredits(Repository, ports.Credits):
         columns = LEDGER_ENTRIES.c
         query = select(LEDGER_ENTRIES).where(columns.generation_id == generation_id).order_by(columns.id)
         return [LedgerEntry(**row._mapping) for row in await self.connection.execute(query)]
+
+    async def _insert(self, entry: LedgerEntry) -> bool:
+        """Insert the entry unless its unique key exists. An entry has at most one: each belongs to another kind."""
+        values = msgspec.structs.asdict(entry)
+        if entry.idempotency_key is not None:
+            key = ("user_id", "idempotency_key")
+            return await insert_or_nothing(self.connection, LEDGER_ENTRIES, values, *key, where=HAS_IDEMPOTENCY_KEY)
+        unique = ("expires_grant",) if entry.expires_grant is not None else ("generation_id", "kind")
+        return await insert_or_nothing(self.connection, LEDGER_ENTRIES, values, *unique)

@@ -1,12 +1,12 @@
 """Model calls in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import Row, Select, bindparam, func, select, update
 
 from plushify_adapters.sql._columns import UtcDay
 from plushify_adapters.sql._statements import Repository, insert_or_nothing
@@ -17,6 +17,8 @@ from plushify_core.ports import CostLine
 
 _OF_GENERATION = MODEL_CALLS.c.generation_id == bindparam("of")
 _GET = select(MODEL_CALLS).where(_OF_GENERATION)
+# SQLite ignores FOR UPDATE, and does not need it: it runs one writing transaction at a time.
+_GET_AND_LOCK = _GET.with_for_update()
 _REPLACE = update(MODEL_CALLS).where(_OF_GENERATION)
 
 
@@ -27,11 +29,19 @@ class SqlModelCalls(Repository, ports.ModelCalls):
         return await insert_or_nothing(self.connection, MODEL_CALLS, _values(call), "generation_id")
 
     async def get(self, generation_id: UUID) -> ModelCall | None:
-        row = (await self.connection.execute(_GET, {"of": generation_id})).one_or_none()
-        return None if row is None else to_model_call(row)
+        return await self._one(_GET, generation_id)
 
-    async def replace(self, call: ModelCall) -> None:
-        await self.connection.execute(_REPLACE, _values(call) | {"of": call.generation_id})
+    async def update(self, generation_id: UUID, change: Callable[[ModelCall], ModelCall]) -> bool:
+        """Replace the call of this generation by `change(call)`.
+
+        In READ COMMITTED, a SELECT FOR UPDATE that has waited for the lock returns the row that the other transaction
+        left.
+        """
+        call = await self._one(_GET_AND_LOCK, generation_id)
+        if call is None:
+            return False
+        await self.connection.execute(_REPLACE, _values(change(call)) | {"of": generation_id})
+        return True
 
     async def cost_since(self, since: datetime) -> int:
         cost = func.coalesce(func.sum(MODEL_CALLS.c.cost_nano_usd), 0)
@@ -77,6 +87,10 @@ class SqlModelCalls(Repository, ports.ModelCalls):
             for row in await self.connection.execute(query)
         ]
         return sorted(lines, key=lambda line: (line.day, line.style, line.model, line.outcome))
+
+    async def _one(self, query: Select[*tuple[Any, ...]], generation_id: UUID) -> ModelCall | None:
+        row = (await self.connection.execute(query, {"of": generation_id})).one_or_none()
+        return None if row is None else to_model_call(row)
 
 
 def _values(call: ModelCall) -> dict[str, Any]:

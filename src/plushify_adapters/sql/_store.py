@@ -12,7 +12,8 @@ Transactions cannot deadlock, because all of them take their locks in one order:
    `expired_trash`)
 3. subscriptions: one of them, several in the order of their user ids (a sweep of `abandoned`, the audit), or a batch
    that skips locked rows (`expiring`)
-4. a model call, whose generation is locked already or which is the last lock of the transaction
+4. a model call, whose generation is locked already or which is the last lock of the transaction, or several in the
+   order of their ids (the audit)
 
 There is one exception: a submission that adds a new subscription locks it (3) before the idempotency key (1). No other
 transaction can see that row yet. A second submission of the same user waits for it before it holds any lock.

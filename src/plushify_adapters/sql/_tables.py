@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TextClause,
     UniqueConstraint,
     Uuid,
     text,
@@ -37,9 +38,11 @@ METADATA = MetaData(
 )
 
 
-def _partial_index(table: Table, name: str, *columns: str, where: str) -> None:
+def _partial_index(table: Table, name: str, *columns: str, where: TextClause | str, unique: bool = False) -> None:
     indexed = (table.c[column] for column in columns)
-    Index(f"ix_{table.name}_{name}", *indexed, sqlite_where=text(where), postgresql_where=text(where))
+    where = text(where) if isinstance(where, str) else where
+    prefix = "uq" if unique else "ix"
+    Index(f"{prefix}_{table.name}_{name}", *indexed, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 GENERATIONS = Table(
@@ -107,10 +110,14 @@ LEDGER_ENTRIES = Table(
     Column("generation_id", Uuid),
     Column("expires_at", UtcDateTime),
     Column("expires_grant", Uuid),
+    Column("idempotency_key", Text),
     UniqueConstraint("generation_id", "kind"),
     UniqueConstraint("expires_grant"),
     Index(None, "user_id", "id"),
 )
+HAS_IDEMPOTENCY_KEY = text("idempotency_key IS NOT NULL")
+# Few entries have a key, so this index stays small.
+_partial_index(LEDGER_ENTRIES, "idempotency_key", "user_id", "idempotency_key", where=HAS_IDEMPOTENCY_KEY, unique=True)
 
 USERS = Table(
     "users",

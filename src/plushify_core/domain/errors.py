@@ -103,6 +103,7 @@ class PlushifyError(Exception):
         retryable: whether the same request may succeed later.
         balance: balance of the user in credits, if known.
         retry_after_s: seconds to wait before the next try, if known.
+        charged: whether credits stay taken for the request; None if that is unknown.
     """
 
     code: ClassVar[Code]
@@ -116,12 +117,14 @@ class PlushifyError(Exception):
         retryable: bool = False,
         balance: int | None = None,
         retry_after_s: int | None = None,
+        charged: bool | None = False,
     ) -> None:
         self.reason = reason or self.default_reason
         self.message = message or self.reason.message
         self.retryable = retryable
         self.balance = balance
         self.retry_after_s = retry_after_s
+        self.charged = charged
         super().__init__(f"{self.code}: {self.reason}: {self.message}")
 
 
@@ -161,12 +164,14 @@ class GenerationFailed(PlushifyError):
         retryable: bool = True,
         balance: int | None = None,
     ) -> None:
-        super().__init__(reason, message, retryable=retryable, balance=balance)
-        self.charged = charged
+        super().__init__(reason, message, retryable=retryable, balance=balance, charged=charged)
 
 
 class NotFound(PlushifyError):
-    """Object that does not exist or belongs to another user. The two cases look the same to the caller."""
+    """Object that does not exist or belongs to another user. The two cases look the same to the caller.
+
+    `charged` is true only if the request repeats one that was charged, and its user has deleted the generation since.
+    """
 
     code = Code.NOT_FOUND
     default_reason = Reason.NOT_FOUND

@@ -23,7 +23,8 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One posting of credits. `amount` is signed and is added to the balance.
 
     A generation has at most one entry of each kind, which makes a refund idempotent. When a grant reaches its
-    `expires_at`, one `adjust` entry removes the credits left of it and names the grant in `expires_grant`.
+    `expires_at`, one `adjust` entry removes the credits left of it and names the grant in `expires_grant`. A user has
+    at most one grant with the same `idempotency_key`, which makes a grant repeatable.
     """
 
     id: UUID
@@ -36,6 +37,12 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     generation_id: UUID | None = None
     expires_at: datetime | None = None
     expires_grant: UUID | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def is_refund_by_hand(self) -> bool:
+        """Whether a person, and not Plushify itself, gave the price of a generation back."""
+        return self.kind is EntryKind.REFUND and self.actor != SYSTEM
 
     def __post_init__(self) -> None:
         signs = {
@@ -51,6 +58,8 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("only a grant expires")
         if self.expires_grant is not None and (self.kind is not EntryKind.ADJUST or self.amount > 0):
             raise ValueError("only an adjustment that removes credits expires a grant")
+        if self.idempotency_key is not None and (self.kind is not EntryKind.GRANT or self.generation_id is not None):
+            raise ValueError("only a grant without a generation has an idempotency key")
         if not self.reason or not self.actor:
             raise ValueError("an entry needs a reason and an actor")
 

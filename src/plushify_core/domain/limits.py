@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 
 from plushify_core.domain.catalog import FREE_CREDITS
-from plushify_core.domain.errors import InvalidInput
+from plushify_core.domain.errors import InvalidInput, Reason
 
 _MAY_BE_ZERO = {"undo_delete_s", "free_credits", "drain_s"}
 
@@ -101,6 +101,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     def undo_window(self) -> timedelta:
         """Time during which a deleted generation can be restored."""
         return timedelta(seconds=self.undo_delete_s)
+
+    def validate_idempotency_key(self, key: str) -> None:
+        """Validate the idempotency key of a submission or a grant: 1 to 255 visible ASCII characters by default.
+
+        Raises:
+            InvalidInput: `idempotency_key_invalid`.
+        """
+        has_valid_length = 1 <= len(key) <= self.max_idempotency_key_chars
+        if not (has_valid_length and all("!" <= char <= "~" for char in key)):
+            raise InvalidInput(Reason.IDEMPOTENCY_KEY_INVALID)
 
     def validate_page(self, items: int) -> None:
         """Validate the number of items of a page.

@@ -47,9 +47,18 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int | None = None
     attempts: int = 1
 
+    def updated_by(self, later: Self) -> Self:
+        """Return these facts with those that a later report adds. A fact that it leaves out stays."""
+        reported = {name: value for name in self.__struct_fields__ if (value := getattr(later, name)) is not None}
+        return msgspec.structs.replace(self, **reported | {"attempts": max(self.attempts, later.attempts)})
+
 
 class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
-    """Record of one paid call to the image model."""
+    """Record of one paid call to the image model.
+
+    Several processes may report about one call, in any order: the one that made it, and a sweep that interrupted it.
+    So each method only adds what was unknown.
+    """
 
     generation_id: UUID
     user_id: str
@@ -64,5 +73,20 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     facts: ModelFacts = ModelFacts()
 
     def end(self, outcome: Outcome, *, at: datetime, reason: str | None = None) -> Self:
-        """Return the call with its outcome."""
+        """Return the call with its outcome. The first outcome stays."""
+        if self.outcome is not Outcome.CALLING:
+            return self
         return msgspec.structs.replace(self, ended_at=at, outcome=outcome, reason=reason)
+
+    def bill(self, billing: Billing, facts: ModelFacts) -> Self:
+        """Return the call with what is known of its cost. Less certain knowledge changes nothing.
+
+        `BILLED` is never replaced, because a billed call must not be recorded as one that costs nothing.
+        """
+        if billing is Billing.UNKNOWN or self.billing is Billing.BILLED:
+            billing = self.billing
+        return msgspec.structs.replace(self, billing=billing, facts=self.facts.updated_by(facts))
+
+
+class SecondDispatch(Exception):
+    """Dispatch of a generation whose model call is recorded already. It is rolled back, and the model is not called."""

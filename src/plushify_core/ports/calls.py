@@ -1,6 +1,6 @@
 """Records of the paid calls to the image model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
@@ -37,8 +37,12 @@ class ModelCalls(Protocol):
         """Return the call of this generation."""
         ...
 
-    async def replace(self, call: ModelCall) -> None:
-        """Replace the recorded call of the same generation."""
+    async def update(self, generation_id: UUID, change: Callable[[ModelCall], ModelCall]) -> bool:
+        """Replace the call of this generation by `change(call)`. Return False if there is no call.
+
+        The call is locked before it is read: other updates of it wait until this transaction ends, and then change the
+        call that it left. So no update overwrites what another one has recorded.
+        """
         ...
 
     async def cost_since(self, since: datetime) -> int:

@@ -110,12 +110,17 @@ class Credits(Protocol):
         """Add the entry and change the balance by its amount, atomically.
 
         Other postings of the same user wait until this transaction ends. Return False, and change nothing, if the
-        generation already has an entry of this kind, or if an entry with the same `expires_grant` exists.
+        generation already has an entry of this kind, if an entry with the same `expires_grant` exists, or if the user
+        already has an entry with this idempotency key. The transaction can then read that entry.
 
         Raises:
             InsufficientCredits: the balance would become negative, or the user has no subscription. The transaction
                 must then be rolled back.
         """
+        ...
+
+    async def by_idempotency_key(self, user_id: str, key: str) -> LedgerEntry | None:
+        """Return the entry of the user with this idempotency key."""
         ...
 
     async def entries(self, user_id: str, *, after: UUID | None, limit: int) -> Sequence[LedgerEntry]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from plushify_core.domain.generation import Generation
+from plushify_core.domain.generation import Generation, IllegalTransition
 from plushify_core.domain.grant_expiry import left_of_grants
 from plushify_core.domain.ledger import SYSTEM, EntryKind, LedgerEntry, Subscription
 from plushify_core.domain.limits import Limits
@@ -51,14 +51,15 @@ class LedgerPostings:
         *,
         reason: str,
         actor: str = SYSTEM,
-        generation: Generation | None = None,
+        generation_id: UUID | None = None,
         expires_grant: UUID | None = None,
+        idempotency_key: str | None = None,
     ) -> bool:
         """Post one entry of `amount` credits (signed).
 
         Returns:
-            False, and nothing is posted, if the generation already has an entry of this kind, or an entry with the same
-            `expires_grant` exists.
+            False, and nothing is posted, if the generation already has an entry of this kind, an entry with the same
+            `expires_grant` exists, or the user already has a grant with this idempotency key.
 
         Raises:
             InsufficientCredits: the balance would become negative.
@@ -73,9 +74,10 @@ class LedgerPostings:
             reason=reason,
             actor=actor,
             created_at=now,
-            generation_id=generation.id if generation else None,
+            generation_id=generation_id,
             expires_at=now + lifetime if lifetime else None,
             expires_grant=expires_grant,
+            idempotency_key=idempotency_key,
         )
         posted = await tx.credits.post(entry)
         if posted and entry.expires_at is not None:
@@ -87,16 +89,20 @@ class LedgerPostings:
 
         Raises:
             InsufficientCredits: the balance is lower than the price.
+            IllegalTransition: the ledger has a charge for this id already, so the generation would be free. It is a bug
+                of the source of the ids.
         """
-        await self.post(
+        charged = await self.post(
             tx,
             generation.user_id,
             EntryKind.CONSUME,
             -generation.credits_cost,
             reason=f"{generation.style}, {generation.quality}",
             actor=generation.user_id,
-            generation=generation,
+            generation_id=generation.id,
         )
+        if not charged:
+            raise IllegalTransition(f"generation {generation.id} was charged before")
 
     async def refund(self, tx: Transaction, generation: Generation, *, reason: str) -> None:
         """Return the price of a generation to its user. A second refund posts nothing."""
@@ -106,8 +112,12 @@ class LedgerPostings:
             EntryKind.REFUND,
             generation.credits_cost,
             reason=reason,
-            generation=generation,
+            generation_id=generation.id,
         )
+
+    async def is_charged(self, tx: Transaction, generation_id: UUID) -> bool:
+        """Return whether credits stay taken for a generation. The ledger knows this also after its purge."""
+        return sum(entry.amount for entry in await tx.credits.entries_of(generation_id)) < 0
 
     async def expire(self, tx: Transaction, user_id: str) -> None:
         """Remove the credits left of the expired grants of the user."""

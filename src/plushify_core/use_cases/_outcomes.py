@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-import msgspec
-
 from plushify_core.domain.errors import Reason
 from plushify_core.domain.generation import Failure, Generation
-from plushify_core.domain.model_call import Billing, ModelCall, ModelFacts, Outcome
+from plushify_core.domain.model_call import Billing, ModelCall, ModelFacts, Outcome, SecondDispatch
 from plushify_core.ports import Clock, Transaction
 from plushify_core.use_cases._ledger_postings import LedgerPostings
 
@@ -19,7 +17,12 @@ class OutcomeRecorder:
     postings: LedgerPostings
 
     async def open_call(self, tx: Transaction, generation: Generation, model_asked: str) -> None:
-        """Record that the model is about to be called for this generation."""
+        """Record that the model is about to be called for this generation.
+
+        Raises:
+            SecondDispatch: its call is recorded already. The exception rolls the dispatch back, so the model is not
+                called again.
+        """
         added = await tx.model_calls.add(
             ModelCall(
                 generation_id=generation.id,
@@ -30,7 +33,8 @@ class OutcomeRecorder:
                 started_at=self.clock(),
             )
         )
-        assert added, "a generation is dispatched once"
+        if not added:
+            raise SecondDispatch(f"generation {generation.id} has been dispatched before")
 
     async def close_call(
         self,
@@ -44,7 +48,8 @@ class OutcomeRecorder:
     ) -> None:
         """Record how the model call of this generation ended, and its cost if known.
 
-        Do nothing if the model was not called. A recorded outcome is never changed.
+        Do nothing if the model was not called. Nothing that is known is replaced: neither an outcome, nor a known
+        cost by an unknown one.
 
         Args:
             outcome: the outcome; None to record the cost only.
@@ -52,16 +57,12 @@ class OutcomeRecorder:
             facts: facts that the provider reported, if any.
             reason: reason of a failure.
         """
-        call = await tx.model_calls.get(generation.id)
-        if call is None:
-            return
-        if outcome is not None and call.outcome is Outcome.CALLING:
-            call = call.end(outcome, at=self.clock(), reason=reason)
-        if billing is not Billing.UNKNOWN:
-            call = msgspec.structs.replace(call, billing=billing)
-        if facts is not None and facts != ModelFacts():
-            call = msgspec.structs.replace(call, facts=facts)
-        await tx.model_calls.replace(call)
+
+        def close(call: ModelCall) -> ModelCall:
+            ended = call if outcome is None else call.end(outcome, at=self.clock(), reason=reason)
+            return ended.bill(billing, facts or ModelFacts())
+
+        await tx.model_calls.update(generation.id, close)
 
     async def fail(
         self,

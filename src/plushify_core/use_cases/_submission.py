@@ -92,21 +92,19 @@ class Submission:
 
         Raises:
             InvalidInput: `idempotency_key_invalid` or `idempotency_key_reused`.
-            NotFound: the user has deleted the generation.
+            NotFound: the user has deleted the generation. `charged` tells whether it was refunded.
         """
         if key is None:
             return None
-        has_valid_length = 1 <= len(key) <= self.limits.max_idempotency_key_chars
-        if not (has_valid_length and all("!" <= char <= "~" for char in key)):
-            raise InvalidInput(Reason.IDEMPOTENCY_KEY_INVALID)
+        self.limits.validate_idempotency_key(key)
         async with self.store.begin() as tx:
             earlier = await tx.generations.by_idempotency_key(user_id, key)
-        if earlier is None:
-            return None
-        if earlier.fingerprint != fingerprint:
-            raise InvalidInput(Reason.IDEMPOTENCY_KEY_REUSED)
-        if earlier.deleted_at is not None:
-            raise NotFound
+            if earlier is None:
+                return None
+            if earlier.fingerprint != fingerprint:
+                raise InvalidInput(Reason.IDEMPOTENCY_KEY_REUSED)
+            if earlier.deleted_at is not None:
+                raise NotFound(charged=await self.postings.is_charged(tx, earlier.id))
         return earlier
 
     async def _validate(self, photo: bytes, *, style: str, quality: str) -> Quality:
@@ -182,7 +180,7 @@ class Submission:
         except _KeyTaken:
             winner = await self._replayed(generation.user_id, generation.idempotency_key, generation.fingerprint)
             if winner is None:
-                raise NotFound from None  # it was purged in the meantime
+                raise NotFound(charged=None) from None  # it was purged in the meantime, so its id is not known
             return winner
         await self.events.publish(*changes_of(generation))
         try:

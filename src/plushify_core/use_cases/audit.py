@@ -17,7 +17,7 @@ import msgspec
 
 from plushify_core.domain.generation import BLOB_ROOT, Generation, Status, generation_id_of
 from plushify_core.domain.limits import Limits
-from plushify_core.domain.model_call import Outcome
+from plushify_core.domain.model_call import ModelCall, Outcome
 from plushify_core.ports import BlobStore, Clock, NewId, Store
 from plushify_core.use_cases._ledger_postings import LedgerPostings
 
@@ -109,7 +109,7 @@ class AuditUseCase:
                 detail=f"it is {generation.status}, its lease expired at {generation.lease_until.isoformat()}",
             )
         expected = 0 if generation.status is Status.FAILED else -generation.credits_cost
-        if entries == expected or await self._has_moved_on(generation):
+        if entries == expected or await self._is_refunded_by_hand(generation) or await self._has_moved_on(generation):
             return
         unrefunded = generation.status is Status.FAILED and entries == -generation.credits_cost
         repaired = repair and unrefunded
@@ -155,7 +155,7 @@ class AuditUseCase:
                 stray = [call for call in batch if call.generation_id not in running]
                 if repair:
                     for call in stray:
-                        await tx.model_calls.replace(call.end(Outcome.INTERRUPTED, at=self.clock()))
+                        await tx.model_calls.update(call.generation_id, self._interrupt)
             for call in stray:
                 yield Finding(
                     disagreement=Disagreement.CALL,
@@ -214,11 +214,26 @@ class AuditUseCase:
             settled_before -= self.limits.late_write  # the sweep removes its orphaned blobs only after this time
         return generation.completed_at < settled_before
 
+    async def _is_refunded_by_hand(self, generation: Generation) -> bool:
+        """Return whether somebody has given the price of a delivered picture back."""
+        if generation.status is not Status.SUCCEEDED:
+            return False
+        async with self.store.begin() as tx:
+            entries = await tx.credits.entries_of(generation.id)
+        by_hand = any(entry.is_refund_by_hand for entry in entries)
+        return by_hand and sorted(entry.amount for entry in entries) == [
+            -generation.credits_cost,
+            generation.credits_cost,
+        ]
+
     async def _has_moved_on(self, generation: Generation) -> bool:
         """Return whether the generation has changed since it was read. Then it may be consistent."""
         async with self.store.begin() as tx:
             current = await tx.generations.get(generation.id)
         return current != generation
+
+    def _interrupt(self, call: ModelCall) -> ModelCall:
+        return call.end(Outcome.INTERRUPTED, at=self.clock())
 
     async def _post_missing_refund(self, generation: Generation) -> None:
         async with self.store.begin() as tx:

@@ -85,7 +85,8 @@ class GenerateUseCase:
             InsufficientCredits: the balance is lower than the price; nothing was taken or stored.
             RateLimited: `too_many_in_flight`; nothing was taken or stored.
             GenerationFailed: `model_unavailable`: the daily spending limit is reached; nothing was taken or stored.
-            NotFound: replay of a generation that the user has deleted.
+            NotFound: replay of a generation that the user has deleted. `charged` tells whether credits stay taken for
+                it; None if it was purged at the same moment.
         """
         return await self._submission.submit(
             user_id, photo, style=style, quality=quality, idempotency_key=idempotency_key

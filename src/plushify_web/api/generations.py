@@ -22,6 +22,7 @@ from plushify_core import (
     GenerationFailed,
     InvalidInput,
     Limits,
+    NotFound,
     Reason,
     Runner,
     User,
@@ -136,7 +137,10 @@ class GenerationsController(Controller):
         if not generation.finished:
             longest_s = limits.timeout_s + limits.lease_margin_s
             patience_s = longest_s if preference.patience_s is None else min(preference.patience_s, longest_s)
-            generation = await runner.wait(user.id, generation.id, timeout_s=patience_s)
+            try:
+                generation = await runner.wait(user.id, generation.id, timeout_s=patience_s)
+            except NotFound as error:  # it ended, and the user deleted it at once
+                raise NotFound(charged=await credits.is_charged(generation.id)) from error
         await _raise_failure(generation, credits)
 
         headers = {"Location": f"/api/generations/{generation.id}", "Cache-Control": "no-store", "Vary": "Prefer"}

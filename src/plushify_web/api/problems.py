@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 
-from plushify_core import Code, GenerationFailed, PlushifyError, Reason
+from plushify_core import Code, PlushifyError, Reason
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ _CHALLENGE = {"WWW-Authenticate": 'Session realm="plushify"'}
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """Problem details of an error.
 
-    `charged` tells whether the request was charged; null if that is unknown. `balance` is the balance of the user in
-    credits, if known. `retryable` tells whether the same request may succeed later.
+    `charged` tells whether credits stay taken for the request; null if that is unknown. `balance` is the balance of the
+    user in credits, if known. `retryable` tells whether the same request may succeed later.
     """
 
     title: str
@@ -95,7 +95,7 @@ def from_plushify(_: Request[Any, Any, Any], error: PlushifyError) -> Response[P
         code=error.code,
         reason=error.reason,
         retryable=error.retryable,
-        charged=error.charged if isinstance(error, GenerationFailed) else False,
+        charged=error.charged,
         balance=error.balance,
     )
     return problem_response(problem, headers)

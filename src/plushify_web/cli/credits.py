@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -9,10 +10,10 @@ from plushify_web.cli.runtime import find_account, run
 from plushify_web.cli.terminal import Json, counted, print_json, print_table
 
 if TYPE_CHECKING:
-    from plushify_core import LedgerEntry, Subscription, User
+    from plushify_core import LedgerEntry, Posted, Subscription, User
     from plushify_web.container import Container
 
-credits_app = typer.Typer(help="Grant, correct and show the credits of an account.", no_args_is_help=True)
+credits_app = typer.Typer(help="Grant, refund, correct and show the credits of an account.", no_args_is_help=True)
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Email address of the account.")]
 ReasonText = Annotated[str, typer.Option(help="Reason, as shown in the statement.")]
@@ -23,19 +24,67 @@ def grant(
     email: Email,
     amount: Annotated[int, typer.Argument(metavar="N", help="Number of credits, at least 1.", min=1)],
     reason: ReasonText,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Idempotency key, such as an order number. Repeated with it, the command grants once."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Grant credits to an account."""
 
-    async def post(container: "Container") -> "tuple[User, Subscription]":
+    async def post(container: "Container") -> "tuple[User, Posted]":
         user = await find_account(container, email)
-        return user, await container.credits().add_credits(user.id, amount, reason=reason, actor=_operator())
+        return user, await container.credits().add_credits(
+            user.id, amount, reason=reason, actor=_operator(), idempotency_key=key
+        )
 
-    user, subscription = run(post)
+    user, posted = run(post)
+    balance = posted.subscription.balance
     if as_json:
-        print_json({"email": user.email, "granted": amount, "balance": subscription.balance})
+        print_json({"email": user.email, "granted": amount, "new": posted.new, "balance": balance})
+    elif posted.new:
+        typer.echo(f"{user.email} got {counted(amount, 'credit')} and has {balance} now.")
     else:
-        typer.echo(f"{user.email} got {counted(amount, 'credit')} and has {subscription.balance} now.")
+        typer.echo(f"Already granted: {user.email} got {counted(amount, 'credit')} earlier, and has {balance} now.")
+
+
+@credits_app.command()
+def refund(
+    generation: Annotated[UUID, typer.Argument(metavar="GENERATION", help="Id of the generation.")],
+    reason: ReasonText,
+    as_json: Json = False,
+) -> None:
+    """Give the price of a generation back, once."""
+    from plushify_core import NotFound
+
+    async def post(container: "Container") -> "tuple[str, Posted]":
+        credits = container.credits()
+        try:
+            user_id = await credits.payer_of(generation)
+        except NotFound as error:
+            raise NotFound(message=f"Nobody was charged for a generation {generation}.") from error
+        posted = await credits.refund_generation(user_id, generation, reason=reason, actor=_operator())
+        user = await container.account_store().get(user_id)
+        return user.email if user else user_id, posted
+
+    payer, posted = run(post)
+    balance = posted.subscription.balance
+    if as_json:
+        print_json(
+            {
+                "generationId": generation,
+                "account": payer,
+                "refunded": posted.amount,
+                "new": posted.new,
+                "balance": balance,
+            }
+        )
+    elif posted.new:
+        typer.echo(f"{payer} got {counted(posted.amount, 'credit')} back and has {balance} now.")
+    else:
+        typer.echo(
+            f"Already refunded: {payer} got {counted(posted.amount, 'credit')} back earlier, and has {balance} now."
+        )
 
 
 # Without this setting, a number that begins with a minus is parsed as an option.

@@ -9,15 +9,19 @@ import pytest
 from sqlalchemy import Table, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from plushify_adapters.conformance.store.entities import NOW, entry, new_id, pending
+from plushify_adapters.conformance.store.entities import NOW, entry, new_id, pending, running
 from plushify_adapters.conformance.store.suite import balance_of, open_account
 from plushify_adapters.sql import SqlAccountStore, SqlStore
 from plushify_adapters.sql._tables import GENERATIONS, LEDGER_ENTRIES, MODEL_CALLS, SESSIONS, SUBSCRIPTIONS, USERS
 from plushify_adapters.sql.migrate import Migrations
+from plushify_core.domain.errors import Reason
 from plushify_core.domain.generation import Generation
 from plushify_core.domain.ledger import LedgerEntry, Subscription
-from plushify_core.domain.model_call import ModelCall, ModelFacts
-from plushify_core.ports import GalleryFilter, Imbalance, Session, User
+from plushify_core.domain.limits import Limits
+from plushify_core.domain.model_call import Billing, ModelCall, ModelFacts, Outcome
+from plushify_core.ports import GalleryFilter, Imbalance, Session, Transaction, User
+from plushify_core.use_cases._ledger_postings import LedgerPostings
+from plushify_core.use_cases._outcomes import OutcomeRecorder
 
 pytestmark = pytest.mark.anyio
 
@@ -127,8 +131,11 @@ async def test_every_query_uses_an_index(sqlite_url: str) -> None:
         await tx.generations.abandoned(NOW, limit=9)
         await tx.generations.expired_trash(NOW, limit=9)
         await tx.credits.entries("ann", after=new_id(), limit=9)
+        await tx.credits.post(entry(5, idempotency_key="k"))
+        await tx.credits.by_idempotency_key("ann", "k")
         await tx.credits.expiring(NOW, limit=9)
         await tx.model_calls.get(row.id)
+        await tx.model_calls.update(row.id, lambda call: call)
         await tx.model_calls.cost_since(NOW)
         await tx.model_calls.costs(NOW, NOW)
         await tx.audit.scan(after=row.id, limit=9)
@@ -198,3 +205,40 @@ class TestOnPostgres:
             with pytest.raises(DBAPIError):
                 await consume_twice()
             assert await balance_of(store) == 3
+
+    @pytest.mark.parametrize("first", ["bill", "interruption"])
+    async def test_a_late_bill_survives_a_concurrent_interruption(self, store: SqlStore, first: str) -> None:
+        """Of a late bill and an interruption of the same model call, neither overwrites the other."""
+        generation, facts = running(), ModelFacts(model="maker/model", cost_nano_usd=39_000_000)
+        postings = LedgerPostings(clock=lambda: NOW, new_id=new_id, limits=Limits())
+        outcomes = OutcomeRecorder(clock=lambda: NOW, postings=postings)
+        async with store.begin() as tx:
+            await outcomes.open_call(tx, generation, "maker/model")
+
+        async def close(tx: Transaction, kind: str) -> None:
+            if kind == "bill":
+                await outcomes.close_call(tx, generation, None, billing=Billing.BILLED, facts=facts)
+            else:
+                await outcomes.close_call(tx, generation, Outcome.INTERRUPTED, reason=Reason.INTERRUPTED)
+
+        connected, first_closed = asyncio.Event(), asyncio.Event()
+
+        async def close_second() -> None:
+            async with store.begin() as tx:
+                await tx.model_calls.cost_since(NOW)
+                connected.set()
+                await first_closed.wait()
+                await close(tx, "interruption" if first == "bill" else "bill")
+
+        second = asyncio.create_task(close_second())
+        await connected.wait()
+        async with store.begin() as tx:
+            await close(tx, first)
+            first_closed.set()
+            for _ in range(20):  # round trips, during which the second transaction reads the call if it does not wait
+                await tx.model_calls.get(generation.id)
+        await second
+        async with store.begin() as tx:
+            call = await tx.model_calls.get(generation.id)
+        assert call is not None
+        assert (call.outcome, call.billing, call.facts) == (Outcome.INTERRUPTED, Billing.BILLED, facts)

@@ -92,6 +92,22 @@ async def test_a_refund_after_the_expiry_of_a_spent_grant_is_kept() -> None:
     assert await plushify.amounts() == [1, -1, 1, 5, -5]
 
 
+@on_virtual_time
+async def test_a_refund_by_hand_returns_to_its_grant() -> None:
+    """Credits that an operator gives back expire with their grant, and never if it has expired already."""
+    plushify = InMemoryPlushify(limits=EXPIRING)
+    early, late = await plushify.make(), await plushify.make()
+    await plushify.credits.refund_generation("ann", early.id, reason="blurred", actor="eve")
+    await asyncio.sleep(30 * DAY_S)
+    await plushify.sweep()
+    assert await plushify.amounts() == [3, -1, -1, 1, -2]
+
+    await plushify.credits.refund_generation("ann", late.id, reason="blurred", actor="eve")
+    await asyncio.sleep(300 * DAY_S)
+    await plushify.sweep()
+    assert await plushify.amounts() == [3, -1, -1, 1, -2, 1]
+
+
 @st.composite
 def ledgers(draw: st.DrawFn) -> list[LedgerEntry]:
     """Return any valid ledger: grants with and without expiry, spending, refunds, adjustments and expiries."""

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from plushify_core import EntryKind, LedgerEntry, Subscription
@@ -67,6 +68,24 @@ def test_entry_without_a_reason() -> None:
     """An entry without a reason is refused."""
     with pytest.raises(ValueError, match="needs a reason and an actor"):
         entry(EntryKind.GRANT, 1, reason="")
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "generation_id"),
+    [(EntryKind.CONSUME, -1, None), (EntryKind.ADJUST, 1, None), (EntryKind.GRANT, 1, GENERATION_ID)],
+)
+def test_key_of_an_entry_that_cannot_be_repeated(kind: EntryKind, amount: int, generation_id: UUID | None) -> None:
+    """Only a grant without a generation has an idempotency key."""
+    with pytest.raises(ValueError, match="idempotency key"):
+        msgspec.structs.replace(entry(kind, amount, generation_id=generation_id), idempotency_key="k")
+
+
+def test_refund_by_hand() -> None:
+    """A refund is by hand unless the system posted it, and no other entry is."""
+    by_system = entry(EntryKind.REFUND, 1)
+    assert not by_system.is_refund_by_hand
+    assert msgspec.structs.replace(by_system, actor="eve").is_refund_by_hand
+    assert not msgspec.structs.replace(entry(EntryKind.GRANT, 1), actor="eve").is_refund_by_hand
 
 
 def test_negative_balance() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import msgspec
+import pytest
 
 from plushify_core import (
     AuditUseCase,
@@ -21,6 +22,7 @@ from plushify_core import (
 from plushify_core.domain.generation import blob_key
 from tests.broken import BrokenBlobs
 from tests.in_memory import InMemoryPlushify
+from tests.invariants import in_memory, violations
 from tests.virtual_time import on_virtual_time
 
 LONG_AFTER_S = 1_000
@@ -174,9 +176,10 @@ async def test_call_without_an_outcome() -> None:
     """A model call that is open although its generation has ended is found, and closed as interrupted."""
     plushify = InMemoryPlushify()
     generation = await plushify.make()
-    call = await plushify.recorded_call(generation.id)
     async with plushify.store.begin() as tx:
-        await tx.model_calls.replace(msgspec.structs.replace(call, outcome=Outcome.CALLING, ended_at=None))
+        await tx.model_calls.update(
+            generation.id, lambda call: msgspec.structs.replace(call, outcome=Outcome.CALLING, ended_at=None)
+        )
     await wait()
     (finding,) = await audit(plushify, repair=True)
     assert (finding.disagreement, finding.repaired) == (Disagreement.CALL, True)
@@ -245,3 +248,45 @@ async def test_running_and_purging_generations() -> None:
     await overwrite(plushify, trashed, purging=True)
     await plushify.blobs.delete(made.blob_prefix + "original")
     assert await audit(plushify) == []
+
+
+@on_virtual_time
+async def test_refund_by_hand() -> None:
+    """A delivered picture whose price an operator gave back is consistent, before and after its deletion."""
+    plushify = InMemoryPlushify()
+    made = await plushify.make()
+    await plushify.credits.refund_generation("ann", made.id, reason="blurred", actor="operator eve")
+    assert await audit(plushify) == []
+    assert not list(violations(in_memory(plushify.store, plushify.blobs)))
+
+    await plushify.gallery.delete("ann", made.id)
+    assert await audit(plushify) == []
+    assert not list(violations(in_memory(plushify.store, plushify.blobs)))
+    await wait()
+    await plushify.sweep()
+    assert await audit(plushify) == []
+    assert not list(violations(in_memory(plushify.store, plushify.blobs)))
+
+
+@pytest.mark.parametrize(("amount", "actor"), [(1, "system"), (2, "eve")])
+@on_virtual_time
+async def test_wrong_refund_of_a_success(amount: int, actor: str) -> None:
+    """A delivered picture that the system refunded is free, and so a finding; as is a refund of another price."""
+    plushify = InMemoryPlushify()
+    made = await plushify.make()
+    refund = LedgerEntry(
+        id=plushify.new_id(),
+        user_id="ann",
+        kind=EntryKind.REFUND,
+        amount=amount,
+        reason="by mistake",
+        actor=actor,
+        created_at=plushify.clock(),
+        generation_id=made.id,
+    )
+    async with plushify.store.begin() as tx:
+        assert await tx.credits.post(refund)
+
+    (finding,) = await audit(plushify)
+    assert finding.disagreement is Disagreement.ENTRIES
+    assert len(list(violations(in_memory(plushify.store, plushify.blobs)))) == 1

@@ -48,6 +48,18 @@ async def test_report() -> None:
 
 
 @on_virtual_time
+async def test_report_after_a_refund() -> None:
+    """A picture whose price was given back earned no credits, and its cost stays."""
+    plushify = InMemoryPlushify()
+    made = await plushify.make()
+    await plushify.make()
+    await plushify.credits.refund_generation("ann", made.id, reason="blurred", actor="eve")
+
+    lines = await CostsUseCase(store=plushify.store, clock=plushify.clock).report(days=1)
+    assert lines == [line(1, "kawaii", Outcome.SUCCEEDED, calls=2, earned=1, cost=2 * PRICE_NANO_USD, unpriced=0)]
+
+
+@on_virtual_time
 async def test_days_of_the_report() -> None:
     """A report covers the requested number of days, and a report of no days is refused."""
     plushify = InMemoryPlushify()

@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from plushify_adapters.conformance.store.entities import model_call
 from plushify_adapters.memory import MemoryImageModel
 from plushify_core import Reason, Status
+from plushify_core.domain.model_call import SecondDispatch
 from plushify_core.ports import ModelRequest, ModelResult
 from tests.broken import BrokenStore
 from tests.in_memory import InMemoryPlushify, failure_reason
@@ -73,4 +75,26 @@ async def test_commit_whose_answer_is_lost() -> None:
     assert plushify.model.requests == []
     await asyncio.sleep(90)
     await plushify.sweep()
+    assert await plushify.amounts() == [3, -1, 1]
+
+
+@on_virtual_time
+async def test_a_generation_is_dispatched_once() -> None:
+    """A dispatch is rolled back if the generation has a model call already, and the model is not called again."""
+    plushify = InMemoryPlushify()
+    submitted = await plushify.submit()
+    async with plushify.store.begin() as tx:
+        call = model_call(submitted.id, started_at=plushify.clock())
+        assert await tx.model_calls.add(call)
+
+    with pytest.raises(SecondDispatch):
+        await plushify.generate.run(submitted.id)
+
+    assert await plushify.row(submitted.id) == submitted
+    assert await plushify.recorded_call(submitted.id) == call
+    assert plushify.model.requests == []
+
+    await asyncio.sleep(plushify.limits.timeout_s + plushify.limits.lease_margin_s)
+    await plushify.sweep()
+    assert failure_reason(await plushify.row(submitted.id)) is Reason.INTERRUPTED
     assert await plushify.amounts() == [3, -1, 1]

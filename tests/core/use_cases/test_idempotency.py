@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from plushify_adapters.memory import MemoryImageModel
-from plushify_core import InvalidInput, Limits, NotFound, Reason, Status
+from plushify_adapters.memory._generations import MemoryGenerations
+from plushify_core import Generation, InvalidInput, Limits, NotFound, Reason, Status
 from tests.broken import BrokenBlobs
 from tests.in_memory import OTHER_PHOTO, PHOTO, InMemoryPlushify
 from tests.virtual_time import on_virtual_time
@@ -42,9 +43,32 @@ async def test_replay_of_a_deleted_generation() -> None:
     generation = await plushify.make(key="k")
     await plushify.gallery.delete("ann", generation.id)
 
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as caught:
         await plushify.submit(key="k")
+    assert caught.value.charged is True
     assert await plushify.balance() == 2
+
+    await plushify.credits.refund_generation("ann", generation.id, reason="blurred", actor="eve")
+    with pytest.raises(NotFound) as caught:
+        await plushify.submit(key="k")
+    assert caught.value.charged is False
+
+
+@on_virtual_time
+async def test_replay_during_a_purge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the earlier generation is purged while a replay is being refused, it is not known whether it was charged."""
+
+    async def key_is_taken(self: MemoryGenerations, generation: Generation) -> bool:
+        return False
+
+    plushify = InMemoryPlushify()
+    monkeypatch.setattr(MemoryGenerations, "add", key_is_taken)
+
+    with pytest.raises(NotFound) as caught:
+        await plushify.submit(key="k")
+
+    assert caught.value.charged is None
+    assert await plushify.entries() == []
 
 
 @on_virtual_time

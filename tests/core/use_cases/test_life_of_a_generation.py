@@ -93,6 +93,11 @@ class LifeOfAGeneration(RuleBasedStateMachine):
         """Return the ids of all rows, sorted."""
         return sorted(self.snapshot().generations)
 
+    def charged(self) -> list[UUID]:
+        """Return the ids of all generations with entries, sorted, also of those that are purged."""
+        entries = self.snapshot().entries
+        return sorted({entry.generation_id for entry in entries if entry.generation_id is not None})
+
     def snapshot(self) -> invariants.Snapshot:
         """Return what is committed."""
         return invariants.in_memory(self.store, self.blobs)
@@ -144,10 +149,29 @@ class LifeOfAGeneration(RuleBasedStateMachine):
         post = credits_.add_credits if amount > 0 else credits_.consume_credits
         self.start(post(user, abs(amount), reason="the rule says so"), 0)
 
+    @rule(user=USERS, key=st.sampled_from(["k1", "k2"]), fuse=FUSES)
+    def grant_with_a_key(self, user: str, key: str, fuse: Fuse) -> None:
+        """Credits are granted with a key that may have been used before."""
+        granted = self.process(fuse).credits.add_credits(user, 2, reason="a rule", idempotency_key=key)
+        self.start(granted, 0)
+
+    @precondition(lambda self: self.charged())
+    @rule(data=st.data(), user=USERS, fuse=FUSES)
+    def refund(self, data: st.DataObject, user: str, fuse: Fuse) -> None:
+        """An operator refunds any generation, which may be unfinished, refunded, purged or another user's."""
+        generation_id = data.draw(st.sampled_from(self.charged()))
+        self.start(self.process(fuse).credits.refund_generation(user, generation_id, reason="a rule", actor="eve"), 0)
+
     @invariant()
     def promises_hold(self) -> None:
         """No promise that must hold at any moment is violated."""
         assert list(invariants.violations(self.snapshot())) == []
+
+    @invariant()
+    def keys_grant_once(self) -> None:
+        """No user has two grants with the same key."""
+        keys = Counter((entry.user_id, entry.idempotency_key) for entry in self.snapshot().entries)
+        assert [key for key, grants in keys.items() if key[1] is not None and grants > 1] == []
 
     @invariant()
     def the_model_is_called_once(self) -> None:

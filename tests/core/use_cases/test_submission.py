@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from plushify_core import EntryKind, Limits, Reason, Status
+from plushify_core import EntryKind, IllegalTransition, Limits, Reason, Status
 from tests.broken import BrokenBlobs, BrokenStore, StubbornBlobs
 from tests.in_memory import PHOTO, InMemoryPlushify, failure_reason
 from tests.virtual_time import EPOCH, on_virtual_time
@@ -121,3 +121,22 @@ async def test_commit_whose_answer_is_lost() -> None:
     await asyncio.sleep(20)
     await plushify.sweep()
     assert await plushify.amounts() == [3, -1, 1]
+
+
+@on_virtual_time
+async def test_id_of_a_generation_that_was_purged() -> None:
+    """A generation is not made for free because its id repeats that of one that was charged and purged."""
+    plushify = InMemoryPlushify()
+    made = await plushify.make()
+    await plushify.gallery.delete("ann", made.id)
+    await asyncio.sleep(plushify.limits.undo_delete_s)
+    await plushify.sweep()
+    ids = iter([made.id, plushify.new_id()])
+    repeating = InMemoryPlushify(store=plushify.store)
+    object.__setattr__(repeating, "new_id", lambda: next(ids))
+
+    with pytest.raises(IllegalTransition):
+        await repeating.submit()
+
+    assert await plushify.stored(made.id) is None
+    assert await plushify.amounts() == [3, -1]

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel
-from plushify_core import Billing, ModelError, Reason
+from plushify_core import Billing, Generation, ModelError, Reason, Runner
 from plushify_core.ports import ModelRequest, ModelResult
 from plushify_web.container import Container
 from plushify_web.settings import Settings
@@ -187,6 +187,55 @@ async def test_an_idempotency_key_makes_a_submission_repeatable(client: Client, 
     assert again.json() == first.json()
     assert (again.status_code, len(model.requests), await balance(client)) == (201, 1, 2)
     assert (other.status_code, other.json()["reason"]) == (422, "idempotency_key_reused")
+
+
+async def test_a_replay_of_a_deleted_generation_says_that_it_was_charged(client: Client) -> None:
+    """A replay of a picture that the user has deleted returns 404, and says that a credit stays taken for it."""
+    first = await submit(client, headers={"Idempotency-Key": "k1"})
+    await client.delete(f"/api/generations/{first.json()['id']}")
+    again = await submit(client, headers={"Idempotency-Key": "k1"})
+
+    assert (again.status_code, again.json()["code"]) == (404, "NOT_FOUND")
+    assert (again.json()["charged"], await balance(client)) == (True, 2)
+
+
+async def test_a_replay_of_a_deleted_failure_says_that_it_was_not_charged(
+    client: Client, model: MemoryImageModel
+) -> None:
+    """A replay of a failure that the user has deleted returns 404, and says that no credit stays taken for it."""
+    model.fail_next(ModelError(Reason.CONTENT_POLICY, "no", retryable=False, billing=Billing.NOT_BILLED))
+    await submit(client, headers={"Idempotency-Key": "k1"})
+    (failed,) = (await client.get("/api/generations")).json()["items"]
+    await client.delete(f"/api/generations/{failed['id']}")
+    again = await submit(client, headers={"Idempotency-Key": "k1"})
+
+    assert (again.status_code, again.json()["code"]) == (404, "NOT_FOUND")
+    assert (again.json()["charged"], await balance(client)) == (False, 3)
+
+
+async def test_a_deletion_during_the_wait_says_whether_the_request_was_charged(
+    client: Client, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If another client deletes the picture before the answer is sent, the answer says that a credit stays taken."""
+    gallery, wait = container.plushify().gallery, Runner.wait
+
+    async def delete_first(self: Runner, user_id: str, generation_id: UUID, *, timeout_s: float) -> Generation:
+        await wait(self, user_id, generation_id, timeout_s=timeout_s)
+        await gallery.delete(user_id, generation_id)
+        return await wait(self, user_id, generation_id, timeout_s=timeout_s)
+
+    monkeypatch.setattr(Runner, "wait", delete_first)
+    response = await submit(client)
+
+    assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND")
+    assert (response.json()["charged"], await balance(client)) == (True, 2)
+
+
+async def test_a_read_of_a_deleted_generation_is_not_charged(client: Client) -> None:
+    """A request that costs nothing is never reported as charged, also if it names a deleted picture."""
+    generation = await make(client)
+    await client.delete(f"/api/generations/{generation['id']}")
+    assert (await client.get(f"/api/generations/{generation['id']}")).json()["charged"] is False
 
 
 async def test_idempotency_keys_are_per_user(client: Client, stranger: Client) -> None:

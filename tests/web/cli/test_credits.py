@@ -35,6 +35,7 @@ def test_grant_and_show_as_json(customer: Shell) -> None:
     assert customer.json("credits", "grant", EMAIL, 5, "--reason", "a gift") == {
         "email": EMAIL,
         "granted": 5,
+        "new": True,
         "balance": 7,
     }
     shown = customer.json("credits", "show", EMAIL)
@@ -116,3 +117,50 @@ def test_needs_neither_the_catalog_nor_the_storage(
     assert customer.json("credits", "show", EMAIL)["balance"] == 2
     assert customer.json("credits", "grant", EMAIL, 1, "--reason", "a gift")["balance"] == 3
     assert customer.json("costs")["days"] == 7
+
+
+def test_grant_with_a_key(customer: Shell) -> None:
+    """A grant that is repeated with its key says so and grants nothing. Another amount is refused."""
+    grant = ("credits", "grant", EMAIL, 4, "--reason", "bought", "--key", "order-1")
+    assert customer(*grant) == (0, f"{EMAIL} got 4 credits and has 6 now.\n", "")
+    assert customer(*grant) == (0, f"Already granted: {EMAIL} got 4 credits earlier, and has 6 now.\n", "")
+    assert customer.json(*grant) == {"email": EMAIL, "granted": 4, "new": False, "balance": 6}
+
+    exit_code, out, err = customer("credits", "grant", EMAIL, 5, "--reason", "bought", "--key", "order-1")
+    assert (exit_code, out) == (1, "")
+    assert "This idempotency key was used for another request." in err
+    exit_code, _, err = customer("credits", "grant", EMAIL, 5, "--reason", "bought", "--key", "")
+    assert (exit_code, err) == (1, "plushify: An idempotency key has 1 to 255 visible characters.\n")
+    assert customer.json("credits", "show", EMAIL)["balance"] == 6
+
+
+def test_refund(customer: Shell) -> None:
+    """`refund` gives the price of a picture back once, and the doctor agrees."""
+    generation_id = customer.json("credits", "show", EMAIL)["entries"][0]["generationId"]
+    refund = ("credits", "refund", generation_id, "--reason", "blurred")
+    assert customer(*refund) == (0, f"{EMAIL} got 1 credit back and has 3 now.\n", "")
+    assert customer(*refund) == (0, f"Already refunded: {EMAIL} got 1 credit back earlier, and has 3 now.\n", "")
+    assert customer.json(*refund) == {
+        "generationId": generation_id,
+        "account": EMAIL,
+        "refunded": 1,
+        "new": False,
+        "balance": 3,
+    }
+    entry = customer.json("credits", "show", EMAIL)["entries"][0]
+    assert (entry["kind"], entry["amount"], entry["reason"]) == ("refund", 1, "blurred")
+    assert entry["actor"] == f"operator {getpass.getuser()}"
+    assert customer("doctor")[0] == 0
+
+
+def test_refund_refuses_unknown_generations(customer: Shell) -> None:
+    """`refund` of an unknown generation is refused with a sentence that names it, and so is text that is no id."""
+    unknown = "01a2055b-8de5-70fc-9258-38a374057069"
+    assert customer("credits", "refund", unknown, "--reason", "x") == (
+        1,
+        "",
+        f"plushify: Nobody was charged for a generation {unknown}.\n",
+    )
+    exit_code, out, err = customer("credits", "refund", "cat.jpg", "--reason", "x")
+    assert (exit_code, out) == (2, "")
+    assert "Invalid value for 'GENERATION'" in err

@@ -107,6 +107,48 @@ class CreditsContract(StoreSuite):
         assert sorted(map(bool, outcomes)) == [False] * 19 + [True]
         assert await balance_of(store) == 3
 
+    async def test_posts_one_grant_per_key_and_user(self, store: Store) -> None:
+        """A second grant with the same key for the same user changes nothing, and its transaction reads the first one.
+
+        Another user, another key, and a grant without a key are independent of it.
+        """
+        await open_account(store, 0)
+        await open_account(store, 0, "bob")
+        first = entry(5, idempotency_key="order-1")
+        async with store.begin() as tx:
+            assert await tx.credits.by_idempotency_key("ann", "order-1") is None
+            assert await tx.credits.post(first)
+        again = msgspec.structs.replace(first, id=new_id(), amount=6, reason="another")
+        async with store.begin() as tx:
+            assert not await tx.credits.post(again)
+            assert await tx.credits.by_idempotency_key("ann", "order-1") == first
+            assert await tx.credits.by_idempotency_key("bob", "order-1") is None
+            others = entry(5, "bob", idempotency_key="order-1"), entry(5, idempotency_key="Order-1"), entry(1), entry(1)
+            assert [await tx.credits.post(other) for other in others] == [True] * 4
+        assert [await balance_of(store), await balance_of(store, "bob")] == [12, 5]
+
+    async def test_concurrent_grants_with_one_key_post_one_entry(self, store: Store) -> None:
+        """Of concurrent grants with one key, exactly one changes the balance."""
+        await open_account(store, 1)
+        grants = [entry(2, idempotency_key="order-1") for _ in range(20)]
+        outcomes = await in_parallel(_post(store, grant) for grant in grants)
+        assert sorted(map(bool, outcomes)) == [False] * 19 + [True]
+        assert await balance_of(store) == 3
+
+    async def test_a_key_is_free_again_after_a_rollback(self, store: Store) -> None:
+        """A grant whose transaction rolls back does not use its key."""
+        await open_account(store, 0)
+
+        async def grant_and_overspend() -> None:
+            async with store.begin() as tx:
+                await tx.credits.post(entry(2, idempotency_key="order-1"))
+                await tx.credits.post(entry(-3))
+
+        with pytest.raises(InsufficientCredits):
+            await grant_and_overspend()
+        assert await _post(store, entry(2, idempotency_key="order-1"))
+        assert await balance_of(store) == 2
+
     async def test_concurrent_postings_do_not_overspend(self, store: Store) -> None:
         """Of 50 concurrent postings of one credit against 10 credits, 10 succeed and 40 are refused."""
         await open_account(store, 10)

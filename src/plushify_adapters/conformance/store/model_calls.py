@@ -1,5 +1,6 @@
 """Contract of `ModelCalls`."""
 
+import asyncio
 from datetime import UTC, date, datetime
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from plushify_adapters.conformance.store.entities import NOW, SECOND, entry, model_call, new_id, paid_call
 from plushify_adapters.conformance.store.suite import StoreSuite, in_parallel, open_account
 from plushify_core.domain.ledger import EntryKind
-from plushify_core.domain.model_call import Billing, ModelFacts, Outcome
+from plushify_core.domain.model_call import Billing, ModelCall, ModelFacts, Outcome
 from plushify_core.ports import CostLine, Store
 
 SEVERAL_DOLLARS = 7_000_000_000
@@ -46,17 +47,59 @@ class ModelCallsContract(StoreSuite):
 
         assert sorted(await in_parallel(add() for _ in range(20))) == [False] * 19 + [True]
 
-    async def test_replaces_a_call(self, store: Store) -> None:
-        """`replace` stores the outcome of a call, and changes no other call."""
+    async def test_updates_a_call(self, store: Store) -> None:
+        """`update` stores the changed call, and changes no other call."""
         started, other = model_call(), model_call()
         ended = paid_call(39_000_000, generation_id=started.generation_id)
         async with store.begin() as tx:
             await tx.model_calls.add(started)
             await tx.model_calls.add(other)
-            await tx.model_calls.replace(ended)
+            assert await tx.model_calls.update(started.generation_id, lambda call: ended if call == started else call)
+            assert not await tx.model_calls.update(new_id(), lambda _: ended)
         async with store.begin() as tx:
             assert await tx.model_calls.get(started.generation_id) == ended
             assert await tx.model_calls.get(other.generation_id) == other
+
+    async def test_an_update_waits_for_the_previous_transaction(self, store: Store) -> None:
+        """Of two transactions that update a call concurrently, the second one changes the call that the first left."""
+        started, facts = model_call(), ModelFacts(cost_nano_usd=SEVERAL_DOLLARS)
+        async with store.begin() as tx:
+            await tx.model_calls.add(started)
+
+        async def interrupt() -> None:
+            async with store.begin() as tx:
+                await tx.model_calls.update(started.generation_id, lambda call: call.end(Outcome.INTERRUPTED, at=NOW))
+
+        async with store.begin() as tx:
+            await tx.model_calls.update(started.generation_id, lambda call: call.bill(Billing.BILLED, facts))
+            waiting = asyncio.create_task(interrupt())
+            for _ in range(20):  # round trips, during which an update that does not wait would read the call
+                await tx.model_calls.get(started.generation_id)
+        await waiting
+        async with store.begin() as tx:
+            assert await tx.model_calls.get(started.generation_id) == started.bill(Billing.BILLED, facts).end(
+                Outcome.INTERRUPTED, at=NOW
+            )
+
+    async def test_concurrent_updates_lose_nothing(self, store: Store) -> None:
+        """Of concurrent updates of a call, each one changes the call that the previous one left."""
+        call = model_call(facts=ModelFacts(attempts=0))
+
+        def count(call: ModelCall) -> ModelCall:
+            facts = msgspec.structs.replace(call.facts, attempts=call.facts.attempts + 1)
+            return msgspec.structs.replace(call, facts=facts)
+
+        async def update() -> bool:
+            async with store.begin() as tx:
+                return await tx.model_calls.update(call.generation_id, count)
+
+        async with store.begin() as tx:
+            await tx.model_calls.add(call)
+        assert await in_parallel(update() for _ in range(20)) == [True] * 20
+        async with store.begin() as tx:
+            found = await tx.model_calls.get(call.generation_id)
+        assert found is not None
+        assert found.facts.attempts == 20
 
     async def test_sums_the_cost_since_a_time(self, store: Store) -> None:
         """`cost_since` sums the known costs of the calls started at or after the given time."""

@@ -118,6 +118,28 @@ class UseCasesContract(StoreSuite):
         assert len(use_cases.model.requests) == 1
         assert await balance_of(store) == 2
 
+    async def test_grants_once_per_idempotency_key(self, store: Store) -> None:
+        """Of 50 concurrent grants with one key to a new user, one is new, and the free credits are granted once."""
+        use_cases = _UseCases(store, free_credits=3)
+        granted = await in_parallel(
+            use_cases.credits.add_credits("ann", 5, reason="bought", idempotency_key="order-1") for _ in range(50)
+        )
+        assert sorted(result.new for result in granted) == [False] * 49 + [True]
+        assert {result.subscription.balance for result in granted} == {8}
+        assert await balance_of(store) == 8
+
+    async def test_refunds_a_success_once(self, store: Store) -> None:
+        """Of 50 concurrent refunds of a delivered picture, one is new, and gives its price back."""
+        use_cases = _UseCases(store, free_credits=3)
+        made = await use_cases.generate()
+        assert isinstance(made, Generation)
+        refunded = await in_parallel(
+            use_cases.credits.refund_generation("ann", made.id, reason="blurred", actor="eve") for _ in range(50)
+        )
+        assert sorted(result.new for result in refunded) == [False] * 49 + [True]
+        assert await balance_of(store) == 3
+        assert await use_cases.entry_sum(made.id) == 0
+
     async def test_keeps_the_ledger_correct_under_mixed_load(self, store: Store) -> None:
         """Concurrent submissions, failures, grants and sweeps of the same users do not deadlock, and lose no credit."""
         use_cases = _UseCases(store, free_credits=4)
