@@ -7,6 +7,7 @@ left.
 
 Transactions cannot deadlock, because all of them take their locks in one order:
 
+0. the advisory lock of the spending limit, which only dispatches take
 1. the idempotency key of a new generation, which only submissions lock
 2. generations: one of them, or a batch that skips locked rows and so waits for none (`abandoned`, `untidy`,
    `expired_trash`)

@@ -49,7 +49,11 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
-    """Record of one paid call to the image model."""
+    """Record of one paid call to the image model.
+
+    `expected_cost_nano_usd` is the price expected at the dispatch; None in records of versions that recorded none. The
+    price that the provider reported is `facts.cost_nano_usd`.
+    """
 
     generation_id: UUID
     user_id: str
@@ -57,6 +61,7 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     quality: str
     model_asked: str
     started_at: datetime
+    expected_cost_nano_usd: int | None = None
     ended_at: datetime | None = None
     outcome: Outcome = Outcome.CALLING
     billing: Billing = Billing.UNKNOWN
@@ -66,3 +71,28 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     def end(self, outcome: Outcome, *, at: datetime, reason: str | None = None) -> Self:
         """Return the call with its outcome."""
         return msgspec.structs.replace(self, ended_at=at, outcome=outcome, reason=reason)
+
+    def counted_cost_nano_usd(self, default: int) -> int:
+        """Return what the call counts towards a spending limit, in nano-dollars.
+
+        This is the reported cost. If that is not known, it is 0 for a call that was not billed, and the expected price
+        for every other call, including one in flight.
+
+        Args:
+            default: expected price of a call whose record has none, in nano-dollars.
+        """
+        if self.facts.cost_nano_usd is not None:
+            return self.facts.cost_nano_usd
+        if self.billing is Billing.NOT_BILLED:
+            return 0
+        return default if self.expected_cost_nano_usd is None else self.expected_cost_nano_usd
+
+    @property
+    def is_costly_failure(self) -> bool:
+        """Whether the call ended without a picture and was billed or may have been.
+
+        A call with the expected price 0 has cost nothing unless the provider says that it was billed.
+        """
+        if self.outcome not in (Outcome.FAILED, Outcome.INTERRUPTED):
+            return False
+        return self.billing is Billing.BILLED or (self.billing is Billing.UNKNOWN and self.expected_cost_nano_usd != 0)

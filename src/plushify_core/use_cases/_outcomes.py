@@ -18,8 +18,10 @@ class OutcomeRecorder:
     clock: Clock
     postings: LedgerPostings
 
-    async def open_call(self, tx: Transaction, generation: Generation, model_asked: str) -> None:
-        """Record that the model is about to be called for this generation."""
+    async def open_call(
+        self, tx: Transaction, generation: Generation, model_asked: str, *, expected_cost_nano_usd: int | None = None
+    ) -> None:
+        """Record that the model is about to be called for this generation, and the price expected for it."""
         added = await tx.model_calls.add(
             ModelCall(
                 generation_id=generation.id,
@@ -28,6 +30,7 @@ class OutcomeRecorder:
                 quality=generation.quality,
                 model_asked=model_asked,
                 started_at=self.clock(),
+                expected_cost_nano_usd=expected_cost_nano_usd,
             )
         )
         assert added, "a generation is dispatched once"
