@@ -64,16 +64,18 @@ class Spending:
         return not await self.is_limit_reached(tx)
 
     async def check_failures(self, tx: Transaction, user_id: str, *, in_flight: int) -> None:
-        """Refuse one more generation of a user whose failures of today have reached the limit, or soon may.
+        """Refuse one more generation of a user whose costly failures of today have reached the limit, or may soon.
+
+        After the first failure, unfinished generations count as possible ones. So the failures of a day are never more
+        than the limit, or than `max_in_flight_per_user` if that is larger.
 
         Args:
             tx: the transaction.
             user_id: id of the user.
-            in_flight: unfinished generations of the user, any of which may fail.
+            in_flight: number of unfinished generations of the user.
 
         Raises:
-            RateLimited: `too_many_failures` if the limit is reached. `too_many_in_flight` if it would be exceeded by
-                the failure of all unfinished generations and one more.
+            RateLimited: `too_many_failures`, or `too_many_in_flight` if the user must wait for unfinished generations.
         """
         limit = self.limits.failed_generations_per_user_per_day
         if limit is None:
@@ -83,7 +85,7 @@ class Spending:
         if failures >= limit:
             until_midnight = today + DAY - self.clock()
             raise RateLimited(Reason.TOO_MANY_FAILURES, retry_after_s=math.ceil(until_midnight.total_seconds()))
-        if failures + in_flight >= limit:
+        if failures and failures + in_flight >= limit:
             raise RateLimited(Reason.TOO_MANY_IN_FLIGHT, retry_after_s=IN_FLIGHT_RETRY_AFTER_S)
 
     def _today(self) -> datetime:

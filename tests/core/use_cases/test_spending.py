@@ -122,11 +122,11 @@ async def test_without_a_limit_of_failures() -> None:
     assert (await plushify.make()).status is Status.SUCCEEDED
 
 
-@pytest.mark.parametrize("failures", [0, 1])
+@pytest.mark.parametrize(("failures", "accepted"), [(0, 9), (1, 3), (2, 2)])
 @on_virtual_time
-async def test_unfinished_generations_count_as_possible_failures(failures: int) -> None:
-    """Concurrent submissions cannot exceed the limit of failures: a user waits for those that may still fail."""
-    limits = Limits(free_credits=9, failed_generations_per_user_per_day=2, max_in_flight_per_user=9)
+async def test_unfinished_generations_count_as_possible_failures(failures: int, accepted: int) -> None:
+    """After the first failure, concurrent submissions cannot exceed the limit: the user waits for unfinished ones."""
+    limits = Limits(free_credits=9, failed_generations_per_user_per_day=4, max_in_flight_per_user=9)
     plushify = InMemoryPlushify(limits=limits)
     plushify.model.fail_next(*(refused() for _ in range(9)))
     for _ in range(failures):
@@ -135,9 +135,9 @@ async def test_unfinished_generations_count_as_possible_failures(failures: int) 
     submitted = await asyncio.gather(*(plushify.submit() for _ in range(9)), return_exceptions=True)
 
     refusals = [error for error in submitted if isinstance(error, RateLimited)]
-    assert {(error.reason, error.retry_after_s) for error in refusals} == {(Reason.TOO_MANY_IN_FLIGHT, 10)}
-    assert len(refusals) == 7 + failures
-    assert await plushify.balance() == 9 - (2 - failures)
+    assert len(refusals) == 9 - accepted
+    assert {(error.reason, error.retry_after_s) for error in refusals} <= {(Reason.TOO_MANY_IN_FLIGHT, 10)}
+    assert await plushify.balance() == 9 - accepted
 
 
 class PricedModel(MemoryImageModel):
