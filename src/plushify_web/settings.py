@@ -35,6 +35,8 @@ Flag = Annotated[bool, Meta(description="true or false")]
 Count = Annotated[int, Meta(description="a whole number, 1 or more", ge=1)]
 Credits = Annotated[int, Meta(description="a whole number, 0 to 1000000", ge=0, le=1_000_000)]
 UsDollars = Annotated[float, Meta(description="US dollars, such as 25 or 2.50, up to 1000000", ge=0.01, le=1_000_000)]
+CallCost = Annotated[float, Meta(description="US dollars, such as 0.04, 0.000001 to 1000", ge=0.000001, le=1_000)]
+CountOrZero = Annotated[int, Meta(description="a whole number, 0 or more", ge=0)]
 Bytes = Annotated[int, Meta(description="a whole number of bytes, 1 or more", ge=1)]
 Area = Annotated[int, Meta(description="a whole number of pixels, 4 or more", ge=4)]
 Side = Annotated[int, Meta(description="a whole number of pixels, 64 to 16384", ge=64, le=16_384)]
@@ -93,6 +95,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     free_credits: Credits = _LIMITS.free_credits
     credits_expire_days: ExpiryDays | None = None
     daily_spend_limit_usd: UsDollars | None = None
+    expected_call_cost_usd: CallCost = _LIMITS.expected_call_cost_nano_usd / 1e9
+    failed_generations_per_user_per_day: CountOrZero = _LIMITS.failed_generations_per_user_per_day or 0
     max_upload_bytes: Bytes = _LIMITS.max_upload_bytes
     max_pixels: Area = _LIMITS.max_pixels
     max_in_flight_per_user: Count = _LIMITS.max_in_flight_per_user
@@ -143,6 +147,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             free_credits=self.free_credits,
             credits_expire_days=self.credits_expire_days,
             daily_spend_nano_usd=self.daily_spend_nano_usd,
+            expected_call_cost_nano_usd=round(self.expected_call_cost_usd * 1_000_000_000),
+            failed_generations_per_user_per_day=self.failed_generations_per_user_per_day or None,
             max_upload_bytes=self.max_upload_bytes,
             max_pixels=self.max_pixels,
             max_in_flight_per_user=self.max_in_flight_per_user,

@@ -76,6 +76,7 @@ class Site:
             "PLUSHIFY_LATE_WRITE_S": str(LIMITS.late_write_s),
             "PLUSHIFY_UNDO_DELETE_S": str(LIMITS.undo_delete_s),
             "PLUSHIFY_FREE_CREDITS": str(self.free_credits),
+            "PLUSHIFY_FAILED_GENERATIONS_PER_USER_PER_DAY": "0",  # a few users meet all failures of the storm
             "PLUSHIFY_SWEEP_INTERVAL_S": "1",
             "PLUSHIFY_DRAIN_S": "3",
         }

@@ -241,7 +241,7 @@ async def test_retry_after_every_crash(store: Store) -> None:
 
 @pytest.mark.parametrize(("before", "act", "posted"), [(nothing, grant, [3, 5]), (a_picture, refund, [3, -1, 1])])
 async def test_repeated_posting_after_every_crash(store: Store, before: SetUp, act: Act, posted: list[int]) -> None:
-    """A grant with a key, and a refund by hand, are posted once if they are repeated, wherever the first call crashed."""
+    """A grant with a key, and a refund by hand, are posted once if repeated, wherever the first call crashed."""
     numbers = itertools.count()
     for place in itertools.count():
         case = Case(store, f"user {place}", Ids(lambda: EPOCH, numbers))

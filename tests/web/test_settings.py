@@ -27,6 +27,8 @@ def test_parses_every_kind_of_value() -> None:
             "PLUSHIFY_OPENROUTER_ZDR": "true",
             "PLUSHIFY_CREDITS_EXPIRE_DAYS": "90",
             "PLUSHIFY_DAILY_SPEND_LIMIT_USD": "2.35",
+            "PLUSHIFY_EXPECTED_CALL_COST_USD": "0.067",
+            "PLUSHIFY_FAILED_GENERATIONS_PER_USER_PER_DAY": "7",
         }
     )
     assert settings == Settings(
@@ -39,10 +41,28 @@ def test_parses_every_kind_of_value() -> None:
         openrouter_zdr=True,
         credits_expire_days=90,
         daily_spend_limit_usd=2.35,
+        expected_call_cost_usd=0.067,
+        failed_generations_per_user_per_day=7,
     )
     assert settings.limits == Limits(
-        timeout_s=2.5, free_credits=0, credits_expire_days=90, daily_spend_nano_usd=2_350_000_000
+        timeout_s=2.5,
+        free_credits=0,
+        credits_expire_days=90,
+        daily_spend_nano_usd=2_350_000_000,
+        expected_call_cost_nano_usd=67_000_000,
+        failed_generations_per_user_per_day=7,
     )
+
+
+def test_the_default_limits_are_those_of_the_domain() -> None:
+    """Without settings, the limits are the defaults of `Limits`."""
+    assert Settings().limits == Limits()
+
+
+def test_no_limit_of_failures() -> None:
+    """A limit of 0 failed generations per user and day is no limit."""
+    settings = load_settings({"PLUSHIFY_FAILED_GENERATIONS_PER_USER_PER_DAY": "0"})
+    assert settings.limits.failed_generations_per_user_per_day is None
 
 
 @pytest.mark.parametrize(
@@ -66,6 +86,16 @@ def test_parses_every_kind_of_value() -> None:
             "PLUSHIFY_DAILY_SPEND_LIMIT_USD",
             "$5",
             "PLUSHIFY_DAILY_SPEND_LIMIT_USD takes US dollars, such as 25 or 2.50, up to 1000000.",
+        ),
+        (
+            "PLUSHIFY_EXPECTED_CALL_COST_USD",
+            "0",
+            "PLUSHIFY_EXPECTED_CALL_COST_USD takes US dollars, such as 0.04, 0.000001 to 1000.",
+        ),
+        (
+            "PLUSHIFY_FAILED_GENERATIONS_PER_USER_PER_DAY",
+            "-1",
+            "PLUSHIFY_FAILED_GENERATIONS_PER_USER_PER_DAY takes a whole number, 0 or more.",
         ),
         (
             "PLUSHIFY_OPENROUTER_FALLBACK_MODELS",

@@ -25,8 +25,14 @@ class FeltModel(ImageModel):
         self._threads = ThreadPoolExecutor(max_at_once, thread_name_prefix=_NAME)
 
     async def capabilities(self) -> Capabilities:
-        """Return a preview model with pictures of up to 2048 px."""
-        return Capabilities(name=_NAME, title="Felt preview (built in)", largest_side_px=_LARGEST_SIDE_PX, preview=True)
+        """Return a preview model with pictures of up to 2048 px, free of charge."""
+        return Capabilities(
+            name=_NAME,
+            title="Felt preview (built in)",
+            largest_side_px=_LARGEST_SIDE_PX,
+            preview=True,
+            expected_cost_nano_usd=0,
+        )
 
     async def generate(self, request: ModelRequest) -> ModelResult:
         """Draw the photo in felt with the recipe of the request's style; the prompt is ignored.

@@ -1,8 +1,10 @@
 """Model calls in memory."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from fractions import Fraction
 from uuid import UUID
 
 from plushify_adapters.memory._tables import Repository
@@ -30,9 +32,20 @@ class MemoryModelCalls(Repository, ports.ModelCalls):
         self.tables.model_calls[generation_id] = change(call)
         return True
 
-    async def cost_since(self, since: datetime) -> int:
-        recent = (call for call in self.tables.model_calls.values() if call.started_at >= since)
-        return sum(call.facts.cost_nano_usd or 0 for call in recent)
+    async def lock_spending(self) -> None:
+        """Do nothing: the store runs one transaction at a time."""
+
+    async def cost_since(self, since: datetime, *, default_nano_usd: int = 0) -> int:
+        return sum(call.counted_cost_nano_usd(default_nano_usd) for call in self._since(since))
+
+    async def average_cost(self, model: str, quality: str, since: datetime, *, calls: int) -> int | None:
+        alike = [call for call in self._since(since) if (call.model_asked, call.quality) == (model, quality)]
+        newest_first = sorted(alike, key=lambda call: call.started_at, reverse=True)
+        known = [call.facts.cost_nano_usd for call in newest_first if call.facts.cost_nano_usd is not None][:calls]
+        return math.ceil(Fraction(sum(known), len(known))) if known else None
+
+    async def count_costly_failures(self, user_id: str, since: datetime) -> int:
+        return sum(call.user_id == user_id and call.is_costly_failure for call in self._since(since))
 
     async def costs(self, since: datetime, until: datetime) -> Sequence[CostLine]:
         earned = Counter[UUID]()
@@ -54,6 +67,12 @@ class MemoryModelCalls(Repository, ports.ModelCalls):
                 credits_earned=sum(earned[call.generation_id] for call in calls),
                 cost_nano_usd=sum(call.facts.cost_nano_usd or 0 for call in calls),
                 unpriced_calls=sum(call.facts.cost_nano_usd is None for call in calls),
+                unpriced_expected_nano_usd=sum(
+                    call.counted_cost_nano_usd(0) for call in calls if call.facts.cost_nano_usd is None
+                ),
             )
             for (day, style, model, outcome), calls in sorted(groups.items())
         ]
+
+    def _since(self, since: datetime) -> list[ModelCall]:
+        return [call for call in self.tables.model_calls.values() if call.started_at >= since]

@@ -76,6 +76,8 @@ class OpenRouterModel(ImageModel):
             name=self._options.model,
             title=profile.title,
             largest_side_px=self._options.largest_side_px or profile.largest_side_px,
+            # A fallback model has a price of its own, so the average of the recent calls is the better estimate.
+            expected_cost_nano_usd=None if self._options.fallback_models else profile.cost_nano_usd,
         )
 
     async def self_check(self) -> list[Notice]:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from datetime import UTC, date, datetime, timedelta
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar
 
 import httpx
 import msgspec
@@ -18,6 +18,7 @@ _MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 _RETRY_INTERVAL_S = 60.0
 _EXPIRY_WARNING = timedelta(days=60)
 _LOW_CREDIT_USD = 1.0
+_MAX_COST_USD = 1_000
 
 T = TypeVar("T")
 
@@ -49,8 +50,17 @@ class _Parameter(msgspec.Struct):
     values: list[str | float] = []
 
 
+class _Price(msgspec.Struct):
+    """Billable item of a provider. A model can have several prices for one item, which differ in their variant."""
+
+    billable: str
+    unit: str
+    cost_usd: Annotated[float, msgspec.Meta(ge=0, le=_MAX_COST_USD)]
+
+
 class _Endpoint(msgspec.Struct):
     supported_parameters: dict[str, _Parameter] = {}
+    pricing: Any = None  # decoded separately, so that an unknown form hides no resolution
 
 
 class _Endpoints(msgspec.Struct):
@@ -138,6 +148,7 @@ class ModelsApi:
             title=model.name or self._options.model,
             resolutions=_common_resolutions(found.endpoints) or self._profile.resolutions,
             image_only="text" not in model.architecture.output_modalities,
+            cost_nano_usd=_highest_cost_nano_usd(found.endpoints),
         )
 
     async def _get(self, path: str, type_: type[T]) -> T:
@@ -169,6 +180,32 @@ def _common_resolutions(endpoints: list[_Endpoint]) -> tuple[str, ...]:
     ]
     common = set.intersection(*per_provider) if per_provider else set()
     return tuple(sorted(common, key=SIDE_PX.__getitem__))
+
+
+def _highest_cost_nano_usd(endpoints: list[_Endpoint]) -> int | None:
+    """Return the highest price of a call with one photo and one picture, as any provider may serve it.
+
+    Return None if a provider does not charge per picture, but per token or megapixel, or does not tell its prices.
+    Prices of text are left out: they are a small part of the cost of a picture.
+    Source: https://openrouter.ai/docs/api/api-reference/images/list-endpoints-for-an-image-model
+    """
+    costs = [_cost_usd(endpoint.pricing) for endpoint in endpoints]
+    known = [cost for cost in costs if cost is not None]
+    return round(max(known) * 1e9) if known and len(known) == len(costs) else None
+
+
+def _cost_usd(pricing: Any) -> float | None:
+    try:
+        prices = msgspec.convert(pricing, list[_Price])
+    except msgspec.ValidationError:
+        return None
+    pictures, photos = (
+        [price for price in prices if price.billable in billables]
+        for billables in (("output_image",), ("input_image", "input_reference"))
+    )
+    if not pictures or any(price.unit != "image" for price in (*pictures, *photos)):
+        return None
+    return max(price.cost_usd for price in pictures) + max((price.cost_usd for price in photos), default=0)
 
 
 def _parse_date(text: str | None) -> date | None:

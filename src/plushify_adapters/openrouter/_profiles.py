@@ -7,11 +7,15 @@ SIDE_PX = {"512": 512, "768": 768, "1K": 1024, "1.5K": 1536, "2K": 2048, "4K": 4
 
 
 class ModelProfile(msgspec.Struct, frozen=True):
-    """Resolutions of a model, and whether it outputs pictures only (`image_only`) or text as well."""
+    """Resolutions of a model, and whether it outputs pictures only (`image_only`) or text as well.
+
+    `cost_nano_usd` is the highest price of a call; None if OpenRouter tells no price per picture.
+    """
 
     title: str
     resolutions: tuple[str, ...] = ("1K",)
     image_only: bool = False
+    cost_nano_usd: int | None = None
 
     @property
     def largest_side_px(self) -> int:

@@ -3,19 +3,21 @@
 READ COMMITTED, the default of PostgreSQL, is enough isolation. One statement keeps each promise of the contract: an
 insert that does nothing if its unique key exists, or an update whose condition is the compare-and-set or the balance.
 Such a statement waits for the lock of the row, and then evaluates its condition on the row that the other transaction
-left.
+left. The daily spending limit is a sum over many rows, so an advisory lock makes the transactions that check it run one
+after the other.
 
 Transactions cannot deadlock, because all of them take their locks in one order:
 
-1. the idempotency key of a new generation, which only submissions lock
-2. generations: one of them, or a batch that skips locked rows and so waits for none (`abandoned`, `untidy`,
+1. the advisory lock of the daily spending limit, which only dispatches take
+2. the idempotency key of a new generation, which only submissions lock
+3. generations: one of them, or a batch that skips locked rows and so waits for none (`abandoned`, `untidy`,
    `expired_trash`)
-3. subscriptions: one of them, several in the order of their user ids (a sweep of `abandoned`, the audit), or a batch
+4. subscriptions: one of them, several in the order of their user ids (a sweep of `abandoned`, the audit), or a batch
    that skips locked rows (`expiring`)
-4. a model call, whose generation is locked already or which is the last lock of the transaction, or several in the
+5. a model call, whose generation is locked already or which is the last lock of the transaction, or several in the
    order of their ids (the audit)
 
-There is one exception: a submission that adds a new subscription locks it (3) before the idempotency key (1). No other
+There is one exception: a submission that adds a new subscription locks it (4) before the idempotency key (2). No other
 transaction can see that row yet. A second submission of the same user waits for it before it holds any lock.
 
 SQLite has a single write lock, which a transaction takes at its start.

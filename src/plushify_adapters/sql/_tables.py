@@ -162,5 +162,7 @@ MODEL_CALLS = Table(
     Column("prompt_tokens", BigInteger),
     Column("completion_tokens", BigInteger),
     Column("attempts", Integer, nullable=False),
+    Column("expected_cost_nano_usd", BigInteger),
     Index(None, "started_at"),
+    Index(None, "user_id", "started_at"),
 )

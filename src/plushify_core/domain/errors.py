@@ -87,6 +87,10 @@ class Reason(StrEnum):
 
     TOO_MANY_IN_FLIGHT = "too_many_in_flight", "Wait until one of your plushies is done, then start the next."
     TOO_MANY_REQUESTS = "too_many_requests", "Too many requests. Please wait a moment."
+    TOO_MANY_FAILURES = (
+        "too_many_failures",
+        "Too many of your plushies failed today. You can make new ones after midnight (UTC).",
+    )
     SERVER_BUSY = "server_busy", "Many plushies are being made right now. Please try again in a moment."
 
 

@@ -37,8 +37,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         audit_batch: rows or keys that the audit reads at once.
         audit_listings: listings of the blob store that the audit runs concurrently. The blob stores of
             `plushify_adapters` do not run more requests concurrently than the default.
-        daily_spend_nano_usd: cost of the model calls of one day (UTC) from which new generations are refused, in
-            nano-dollars; None: no limit.
+        daily_spend_nano_usd: cost of the model calls of one day (UTC) from which the model is not called any more, in
+            nano-dollars; None: no limit. A call whose cost is not known counts with its expected price.
+        expected_call_cost_nano_usd: expected price of a call if neither the model nor its recent calls tell one, in
+            nano-dollars.
+        failed_generations_per_user_per_day: generations of one user and day (UTC) that may fail after a model call that
+            was billed or may have been; None: no limit.
     """
 
     timeout_s: float = 60.0
@@ -62,6 +66,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     audit_batch: int = 500
     audit_listings: int = 8
     daily_spend_nano_usd: int | None = None
+    expected_call_cost_nano_usd: int = 40_000_000
+    failed_generations_per_user_per_day: int | None = 20
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

@@ -56,6 +56,9 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
 class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     """Record of one paid call to the image model.
 
+    `expected_cost_nano_usd` is the price expected at the dispatch; None in records of versions that recorded none. The
+    price that the provider reported is `facts.cost_nano_usd`.
+
     Several processes may report about one call, in any order: the one that made it, and a sweep that interrupted it.
     So each method only adds what was unknown.
     """
@@ -66,6 +69,7 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     quality: str
     model_asked: str
     started_at: datetime
+    expected_cost_nano_usd: int | None = None
     ended_at: datetime | None = None
     outcome: Outcome = Outcome.CALLING
     billing: Billing = Billing.UNKNOWN
@@ -86,6 +90,31 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
         if billing is Billing.UNKNOWN or self.billing is Billing.BILLED:
             billing = self.billing
         return msgspec.structs.replace(self, billing=billing, facts=self.facts.updated_by(facts))
+
+    def counted_cost_nano_usd(self, default: int) -> int:
+        """Return what the call counts towards a spending limit, in nano-dollars.
+
+        This is the reported cost. If that is not known, it is 0 for a call that was not billed, and the expected price
+        for every other call, including one in flight.
+
+        Args:
+            default: expected price of a call whose record has none, in nano-dollars.
+        """
+        if self.facts.cost_nano_usd is not None:
+            return self.facts.cost_nano_usd
+        if self.billing is Billing.NOT_BILLED:
+            return 0
+        return default if self.expected_cost_nano_usd is None else self.expected_cost_nano_usd
+
+    @property
+    def is_costly_failure(self) -> bool:
+        """Whether the call ended without a picture and was billed or may have been.
+
+        A call with the expected price 0 has cost nothing unless the provider says that it was billed.
+        """
+        if self.outcome not in (Outcome.FAILED, Outcome.INTERRUPTED):
+            return False
+        return self.billing is Billing.BILLED or (self.billing is Billing.UNKNOWN and self.expected_cost_nano_usd != 0)
 
 
 class SecondDispatch(Exception):

@@ -13,7 +13,8 @@ from plushify_core.domain.model_call import ModelCall, Outcome
 class CostLine(msgspec.Struct, frozen=True, kw_only=True):
     """Totals of the model calls with the same day (UTC), style, model and outcome.
 
-    `credits_earned` excludes refunded credits. `unpriced_calls` counts the calls whose cost is unknown.
+    `credits_earned` excludes refunded credits. `unpriced_calls` counts the calls whose cost is unknown, and
+    `unpriced_expected_nano_usd` is the sum of the expected prices of those that were billed or may have been.
     """
 
     day: date
@@ -24,6 +25,7 @@ class CostLine(msgspec.Struct, frozen=True, kw_only=True):
     credits_earned: int
     cost_nano_usd: int
     unpriced_calls: int
+    unpriced_expected_nano_usd: int = 0
 
 
 class ModelCalls(Protocol):
@@ -45,8 +47,36 @@ class ModelCalls(Protocol):
         """
         ...
 
-    async def cost_since(self, since: datetime) -> int:
-        """Return the total known cost of the calls started at or after `since`, in nano-dollars."""
+    async def lock_spending(self) -> None:
+        """Make every other transaction that calls this wait until this one ends.
+
+        A transaction that reads `cost_since` after this, and adds a call, reads all calls that were added before it in
+        the same way.
+        """
+        ...
+
+    async def cost_since(self, since: datetime, *, default_nano_usd: int = 0) -> int:
+        """Return the sum of `ModelCall.counted_cost_nano_usd` of the calls started at or after `since`.
+
+        Args:
+            since: start of the time.
+            default_nano_usd: expected price of the calls whose record has none.
+        """
+        ...
+
+    async def average_cost(self, model: str, quality: str, since: datetime, *, calls: int) -> int | None:
+        """Return the average of the known costs of the latest `calls` calls, in nano-dollars and rounded up.
+
+        Only calls of this requested model and this quality that started at or after `since` count. Return None if none
+        of them has a known cost.
+        """
+        ...
+
+    async def count_costly_failures(self, user_id: str, since: datetime) -> int:
+        """Return the number of calls of the user started at or after `since` that are a costly failure.
+
+        `ModelCall.is_costly_failure` tells which ones are.
+        """
         ...
 
     async def costs(self, since: datetime, until: datetime) -> Sequence[CostLine]:

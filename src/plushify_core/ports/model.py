@@ -18,12 +18,15 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         title: name for people.
         largest_side_px: longest side of a picture that the model can draw, in px.
         preview: whether the model only gives an impression of what a real image model draws.
+        expected_cost_nano_usd: price of one call at any size in nano-dollars, the highest one if it varies; None if the
+            provider tells none. A model that is free of charge has the price 0.
     """
 
     name: str
     title: str
     largest_side_px: int
     preview: bool = False
+    expected_cost_nano_usd: int | None = None
 
 
 class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):

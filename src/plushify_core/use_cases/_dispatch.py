@@ -10,6 +10,7 @@ from plushify_core.domain.limits import Limits
 from plushify_core.ports import BlobStore, Clock, Events, ImageModel, Store, changes_of
 from plushify_core.use_cases._blob_removal import remove_renditions
 from plushify_core.use_cases._outcomes import OutcomeRecorder
+from plushify_core.use_cases._spending import Spending
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +26,12 @@ class Dispatch:
     clock: Clock
     limits: Limits
     outcomes: OutcomeRecorder
+    spending: Spending
 
     async def dispatch(self, generation_id: UUID) -> tuple[Generation, bool]:
-        """Change a pending generation to running, and record its model call.
+        """Change a pending generation to running, and record its model call with the expected price.
+
+        If the daily spending limit is reached, the generation fails with `model_unavailable` and is refunded.
 
         Returns:
             The stored generation, and whether this call dispatched it. Only then may the caller call the model.
@@ -35,7 +39,7 @@ class Dispatch:
         Raises:
             NotFound: there is no generation with this id.
         """
-        model_asked = (await self.model.capabilities()).name
+        model = await self.model.capabilities()
         problem = await self._original_problem(generation_id)
         async with self.store.begin() as tx:
             generation = await tx.generations.get(generation_id)
@@ -48,10 +52,13 @@ class Dispatch:
                 return generation, False  # a replay arrived first: the submission is still storing the photo
             if now >= generation.deadline_at:
                 problem = Reason.TIMEOUT
+            if problem is None and not await self.spending.may_call(tx):
+                problem = Reason.MODEL_UNAVAILABLE
             running = generation.dispatch(generation.deadline_at + self.limits.lease_margin)
             dispatched = problem is None and await tx.generations.replace(generation, running)
             if dispatched:
-                await self.outcomes.open_call(tx, running, model_asked)
+                expected = await self.spending.expected_cost_nano_usd(tx, model, generation.quality)
+                await self.outcomes.open_call(tx, running, model.name, expected_cost_nano_usd=expected)
         if dispatched:
             await self.events.publish(*changes_of(running))
             return running, True

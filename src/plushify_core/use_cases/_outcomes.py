@@ -16,8 +16,10 @@ class OutcomeRecorder:
     clock: Clock
     postings: LedgerPostings
 
-    async def open_call(self, tx: Transaction, generation: Generation, model_asked: str) -> None:
-        """Record that the model is about to be called for this generation.
+    async def open_call(
+        self, tx: Transaction, generation: Generation, model_asked: str, *, expected_cost_nano_usd: int | None = None
+    ) -> None:
+        """Record that the model is about to be called for this generation, and the price expected for it.
 
         Raises:
             SecondDispatch: its call is recorded already. The exception rolls the dispatch back, so the model is not
@@ -31,6 +33,7 @@ class OutcomeRecorder:
                 quality=generation.quality,
                 model_asked=model_asked,
                 started_at=self.clock(),
+                expected_cost_nano_usd=expected_cost_nano_usd,
             )
         )
         if not added:

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import logging
 from dataclasses import dataclass
-from datetime import UTC
 
 from plushify_core.domain.catalog import Catalog, Quality
 from plushify_core.domain.errors import (
@@ -21,11 +20,9 @@ from plushify_core.ports import BlobStore, Clock, Events, ImageCodec, ImageModel
 from plushify_core.use_cases._cancellation import finish_despite_cancellation
 from plushify_core.use_cases._dispatch import Dispatch
 from plushify_core.use_cases._ledger_postings import LedgerPostings
+from plushify_core.use_cases._spending import IN_FLIGHT_RETRY_AFTER_S, Spending
 
 log = logging.getLogger(__name__)
-
-IN_FLIGHT_RETRY_AFTER_S = 10
-"""Delay suggested to a user with too many unfinished generations: about the run time of one."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,6 +39,7 @@ class Submission:
     catalog: Catalog
     limits: Limits
     postings: LedgerPostings
+    spending: Spending
     dispatch: Dispatch
 
     async def submit(
@@ -129,31 +127,29 @@ class Submission:
         return requested
 
     async def _check_spending(self) -> None:
-        """Refuse the request if the model calls of today have cost as much as the spending limit of a day.
+        """Reject early if the spending limit of the day is reached; the check of the dispatch is authoritative.
 
         Raises:
             GenerationFailed: `model_unavailable`.
         """
-        limit = self.limits.daily_spend_nano_usd
-        if limit is None:
+        if self.limits.daily_spend_nano_usd is None:
             return
-        today = self.clock().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         async with self.store.begin() as tx:
-            spent = await tx.model_calls.cost_since(today)
-        if spent >= limit:
-            log.error("today's model calls cost %.2f USD: no more generations until tomorrow", spent / 1e9)
+            reached = await self.spending.is_limit_reached(tx)
+        if reached:
             raise GenerationFailed(Reason.MODEL_UNAVAILABLE, charged=False)
 
     async def _check_affordable(self, user_id: str, price: int) -> None:
-        """Reject early if the balance is too low; the charge itself is authoritative.
+        """Reject early if the balance is too low or a limit of the user is reached; the charge itself is authoritative.
 
         Raises:
             InsufficientCredits: the balance is lower than the price.
-            RateLimited: `too_many_in_flight`.
+            RateLimited: `too_many_failures` or `too_many_in_flight`.
         """
         async with self.store.begin() as tx:
             subscription = await tx.credits.subscription(user_id)
             in_flight = await tx.generations.count_unfinished(user_id)
+            await self.spending.check_failures(tx, user_id, in_flight=in_flight)
         balance = self.limits.free_credits if subscription is None else subscription.balance
         if balance < price:
             raise InsufficientCredits(balance=balance)
@@ -177,6 +173,7 @@ class Submission:
                 in_flight = await tx.generations.count_unfinished(generation.user_id)
                 if in_flight > self.limits.max_in_flight_per_user:
                     raise RateLimited(Reason.TOO_MANY_IN_FLIGHT, retry_after_s=IN_FLIGHT_RETRY_AFTER_S)
+                await self.spending.check_failures(tx, generation.user_id, in_flight=in_flight - 1)
         except _KeyTaken:
             winner = await self._replayed(generation.user_id, generation.idempotency_key, generation.fingerprint)
             if winner is None:

@@ -25,6 +25,7 @@ from plushify_core.use_cases._dispatch import Dispatch
 from plushify_core.use_cases._ledger_postings import LedgerPostings
 from plushify_core.use_cases._outcomes import OutcomeRecorder
 from plushify_core.use_cases._settlement import Settlement
+from plushify_core.use_cases._spending import Spending
 from plushify_core.use_cases._submission import Submission
 
 
@@ -83,7 +84,7 @@ class GenerateUseCase:
         Raises:
             InvalidInput: the request cannot be carried out; nothing was taken or stored.
             InsufficientCredits: the balance is lower than the price; nothing was taken or stored.
-            RateLimited: `too_many_in_flight`; nothing was taken or stored.
+            RateLimited: `too_many_in_flight` or `too_many_failures`; nothing was taken or stored.
             GenerationFailed: `model_unavailable`: the daily spending limit is reached; nothing was taken or stored.
             NotFound: replay of a generation that the user has deleted. `charged` tells whether credits stay taken for
                 it; None if it was purged at the same moment.
@@ -144,6 +145,7 @@ class GenerateUseCase:
             catalog=self.catalog,
             limits=self.limits,
             postings=self._postings,
+            spending=self._spending,
             dispatch=self._dispatch,
         )
 
@@ -157,6 +159,7 @@ class GenerateUseCase:
             clock=self.clock,
             limits=self.limits,
             outcomes=self._outcomes,
+            spending=self._spending,
         )
 
     @cached_property
@@ -166,6 +169,10 @@ class GenerateUseCase:
     @cached_property
     def _outcomes(self) -> OutcomeRecorder:
         return OutcomeRecorder(clock=self.clock, postings=self._postings)
+
+    @cached_property
+    def _spending(self) -> Spending:
+        return Spending(clock=self.clock, limits=self.limits)
 
     @cached_property
     def _postings(self) -> LedgerPostings:

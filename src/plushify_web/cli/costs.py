@@ -49,9 +49,16 @@ def costs(
     if total.failed:
         typer.echo("\nFailed: calls without a picture. Their credits were refunded.")
     if total.unpriced:
-        typer.echo("\nUnpriced: calls whose cost is not known. The dollars leave them out.")
+        expected = _expected(total.unpriced_nano_usd)
+        typer.echo(f"\nUnpriced: calls whose cost is not known. The dollars leave them out{expected}.")
     if total.running:
-        typer.echo(f"\n{counted(total.running, 'call')} not counted, because still under way.")
+        expected = _expected(total.running_nano_usd)
+        typer.echo(f"\n{counted(total.running, 'call')} not counted, because still under way{expected}.")
+
+
+def _expected(nano_usd: int) -> str:
+    """Return the end of a sentence with the expected price of calls whose cost is not known, if it is not 0."""
+    return f": {nano_usd / 1e9:.4f} USD are expected" if nano_usd else ""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -65,7 +72,9 @@ class _Totals:
     failed: int = 0
     failed_nano_usd: int = 0
     unpriced_failed: int = 0
+    unpriced_nano_usd: int = 0
     running: int = 0
+    running_nano_usd: int = 0
 
     @property
     def unpriced(self) -> int:
@@ -82,13 +91,16 @@ class _Totals:
         """Add the calls of this line."""
         from plushify_core import Outcome
 
+        if line.outcome is Outcome.CALLING:
+            self.running += line.calls
+            self.running_nano_usd += line.unpriced_expected_nano_usd
+            return
+        self.unpriced_nano_usd += line.unpriced_expected_nano_usd
         if line.outcome is Outcome.SUCCEEDED:
             self.pictures += line.calls
             self.credits += line.credits_earned
             self.nano_usd += line.cost_nano_usd
             self.unpriced_pictures += line.unpriced_calls
-        elif line.outcome is Outcome.CALLING:
-            self.running += line.calls
         else:
             self.failed += line.calls
             self.failed_nano_usd += line.cost_nano_usd
@@ -105,7 +117,9 @@ class _Totals:
             "failedCalls": self.failed,
             "failedCostUsd": self.failed_nano_usd / 1e9,
             "unpricedFailedCalls": self.unpriced_failed,
+            "unpricedExpectedUsd": self.unpriced_nano_usd / 1e9,
             "runningCalls": self.running,
+            "runningExpectedUsd": self.running_nano_usd / 1e9,
         }
 
     def as_row(self) -> tuple[str, ...]:

@@ -105,6 +105,61 @@ async def test_offers_only_resolutions_of_every_provider() -> None:
         assert (await model.capabilities()).largest_side_px == 2048
 
 
+PICTURE = {"billable": "output_image", "unit": "image", "cost_usd": 0.05}
+LARGE_PICTURE = {"billable": "output_image", "unit": "image", "cost_usd": 0.12, "variant": "4K"}
+PHOTO = {"billable": "input_image", "unit": "image", "cost_usd": 0.003}
+TEXT = {"billable": "input_text", "unit": "token", "cost_usd": 0.000001}
+TOKENS = {"billable": "output_image", "unit": "token", "cost_usd": 0.00003}
+
+
+@pytest.mark.parametrize(
+    ("prices", "expected"),
+    [
+        ([[PICTURE]], 50_000_000),
+        ([[PICTURE, LARGE_PICTURE]], 120_000_000),
+        ([[PICTURE, PHOTO, TEXT]], 53_000_000),
+        ([[PICTURE], [LARGE_PICTURE]], 120_000_000),
+        ([[PICTURE | {"cost_usd": 0}]], 0),
+        ([[TOKENS, TEXT]], None),
+        ([[PICTURE], [TOKENS]], None),
+        ([[PICTURE, PHOTO | {"unit": "megapixel"}]], None),
+        ([[PICTURE], []], None),
+        ([], None),
+        ([None], None),
+        (["0.05"], None),
+        ([[PICTURE | {"cost_usd": "0.05"}]], None),
+        ([[PICTURE | {"cost_usd": -1}]], None),
+        ([[PICTURE | {"cost_usd": 1e300}]], None),
+        ([[None]], None),
+    ],
+)
+async def test_expects_the_highest_price_per_picture(prices: list[object], expected: int | None) -> None:
+    """The expected cost is the highest price of a photo and a picture, if every provider charges per picture.
+
+    Prices in another form leave it open, and the other capabilities do not depend on them.
+    """
+    resolution = {"resolution": {"type": "enum", "values": ["1K", "2K"]}}
+    pages = {
+        "/models": {"data": [{"id": FLASH, "name": "Flash"}]},
+        f"/images/models/{FLASH}/endpoints": {
+            "endpoints": [{"supported_parameters": resolution, "pricing": pricing} for pricing in prices]
+        },
+    }
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=pages[request.url.path]))
+    async with httpx.AsyncClient(transport=transport) as client:
+        model = OpenRouterModel(KEY, OpenRouterOptions(base_url="https://openrouter.test"), client=client)
+        found = await model.capabilities()
+        assert (found.expected_cost_nano_usd, found.largest_side_px) == (expected, 2048 if prices else 1024)
+
+
+async def test_expects_no_price_with_fallback_models(model_on: ModelOnEmulator) -> None:
+    """With fallback models the expected cost is left open, because another model may serve the call."""
+    async with model_on() as model:
+        assert (await model.capabilities()).expected_cost_nano_usd == 39_000_000
+    async with model_on(fallback_models=(PRO,)) as model:
+        assert (await model.capabilities()).expected_cost_nano_usd is None
+
+
 async def self_check(model_on: ModelOnEmulator, name: str = PRO, key: str = KEY) -> list[tuple[str, Level]]:
     """Return the subject and level of each notice, and assert that no detail contains the key."""
     async with model_on(model=name, key=key) as model:

@@ -137,6 +137,8 @@ async def test_every_query_uses_an_index(sqlite_url: str) -> None:
         await tx.model_calls.get(row.id)
         await tx.model_calls.update(row.id, lambda call: call)
         await tx.model_calls.cost_since(NOW)
+        await tx.model_calls.average_cost("maker/model", "high", NOW, calls=9)
+        await tx.model_calls.count_costly_failures("ann", NOW)
         await tx.model_calls.costs(NOW, NOW)
         await tx.audit.scan(after=row.id, limit=9)
         await tx.audit.find([row.id])

@@ -13,8 +13,10 @@ DAY_S = 24 * 60 * 60
 PRICE_NANO_USD = 39_000_000
 
 
-def line(day: int, style: str, outcome: Outcome, *, calls: int, earned: int, cost: int, unpriced: int) -> CostLine:
-    """Return a line of the report. `day` is the day of the month of `EPOCH`, `cost` is in nano-dollars."""
+def line(
+    day: int, style: str, outcome: Outcome, *, calls: int, earned: int, cost: int, unpriced: int, expected: int = 0
+) -> CostLine:
+    """Return a line of the report. `day` is the day of the month of `EPOCH`; the costs are in nano-dollars."""
     return CostLine(
         day=EPOCH.date().replace(day=day),
         style=style,
@@ -24,6 +26,7 @@ def line(day: int, style: str, outcome: Outcome, *, calls: int, earned: int, cos
         credits_earned=earned,
         cost_nano_usd=cost,
         unpriced_calls=unpriced,
+        unpriced_expected_nano_usd=expected,
     )
 
 
@@ -41,7 +44,7 @@ async def test_report() -> None:
 
     lines = await CostsUseCase(store=plushify.store, clock=plushify.clock).report(days=2)
     assert lines == [
-        line(1, "kawaii", Outcome.FAILED, calls=1, earned=0, cost=0, unpriced=1),
+        line(1, "kawaii", Outcome.FAILED, calls=1, earned=0, cost=0, unpriced=1, expected=PRICE_NANO_USD),
         line(1, "kawaii", Outcome.SUCCEEDED, calls=2, earned=2, cost=2 * PRICE_NANO_USD, unpriced=0),
         line(2, "chibi", Outcome.SUCCEEDED, calls=1, earned=2, cost=PRICE_NANO_USD, unpriced=0),
     ]

@@ -3,6 +3,7 @@
 import pytest
 
 from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel
+from plushify_core import Billing, ModelError, Reason
 from plushify_web.container import Container
 from plushify_web.settings import Settings
 from tests.web.conftest import Client, balance, submit
@@ -60,3 +61,21 @@ async def test_a_full_server_accepts_replays(client: Client, model: MemoryImageM
     assert (first.status_code, again.status_code) == (202, 202)
     assert again.json()["id"] == first.json()["id"]
     assert await balance(client) == 2
+
+
+async def test_a_user_with_too_many_failures_waits_until_midnight(
+    client: Client, stranger: Client, model: MemoryImageModel
+) -> None:
+    """After too many billed failures of the day, a user gets 429 with `too_many_failures`. Other users are served."""
+    for _ in range(20):
+        model.fail_next(ModelError(Reason.CONTENT_POLICY, "SAFETY", retryable=False, billing=Billing.BILLED))
+        assert (await submit(client)).status_code == 502
+
+    response = await submit(client)
+
+    problem = response.json()
+    assert (response.status_code, problem["code"], problem["reason"]) == (429, "RATE_LIMITED", "too_many_failures")
+    assert (problem["retryable"], problem["charged"]) == (True, False)
+    assert 0 < int(response.headers["Retry-After"]) <= 24 * 60 * 60
+    assert await balance(client) == 3
+    assert (await submit(stranger)).status_code == 201

@@ -16,7 +16,9 @@ NOTHING = {
     "failedCalls": 0,
     "failedCostUsd": 0.0,
     "unpricedFailedCalls": 0,
+    "unpricedExpectedUsd": 0.0,
     "runningCalls": 0,
+    "runningExpectedUsd": 0.0,
 }
 MODEL = "google/gemini-2.5-flash-image"
 
@@ -48,7 +50,8 @@ def test_reports_credits_earned_and_costs(
     report = plushify.json("costs")
     sums = [{name: line[name] for name in line if line[name]} for line in report["lines"]]
     day = report["lines"][0]["day"]
-    classic = {"pictures": 3, "creditsEarned": 4, "costUsd": 0.06, "costUsdEach": 0.03, "unpricedPictures": 1}
+    classic = {"pictures": 3, "creditsEarned": 4, "costUsd": 0.06, "costUsdEach": 0.03}
+    classic |= {"unpricedPictures": 1, "unpricedExpectedUsd": 0.039}
     kawaii = {"failedCalls": 1, "failedCostUsd": 0.01}
     assert sums == [
         {"day": day, "style": "classic", "model": MODEL, **classic},
@@ -65,5 +68,5 @@ def test_reports_credits_earned_and_costs(
     ]
     assert [line for line in table[3:] if line] == [
         "Failed: calls without a picture. Their credits were refunded.",
-        "Unpriced: calls whose cost is not known. The dollars leave them out.",
+        "Unpriced: calls whose cost is not known. The dollars leave them out: 0.0390 USD are expected.",
     ]

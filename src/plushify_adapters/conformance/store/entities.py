@@ -122,6 +122,7 @@ def paid_call(cost_nano_usd: int | None, **changes: Any) -> ModelCall:
     ended = msgspec.structs.replace(
         model_call(),
         ended_at=NOW + SECOND,
+        expected_cost_nano_usd=9_000_000_000,
         outcome=Outcome.SUCCEEDED,
         billing=Billing.BILLED,
         reason="drawn",

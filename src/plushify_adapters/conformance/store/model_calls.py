@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, date, datetime
+from uuid import UUID
 
 import msgspec
 
@@ -104,7 +105,7 @@ class ModelCallsContract(StoreSuite):
     async def test_sums_the_cost_since_a_time(self, store: Store) -> None:
         """`cost_since` sums the known costs of the calls started at or after the given time."""
         before = paid_call(1_000, started_at=NOW - SECOND / 1_000_000)
-        counted = [paid_call(SEVERAL_DOLLARS), paid_call(1, started_at=NOW + SECOND), paid_call(None), model_call()]
+        counted = [paid_call(SEVERAL_DOLLARS), paid_call(1, started_at=NOW + SECOND)]
         async with store.begin() as tx:
             assert await tx.model_calls.cost_since(NOW) == 0
             for call in (before, *counted):
@@ -112,17 +113,116 @@ class ModelCallsContract(StoreSuite):
         async with store.begin() as tx:
             assert await tx.model_calls.cost_since(NOW) == SEVERAL_DOLLARS + 1
 
+    async def test_sums_the_expected_price_of_calls_of_unknown_cost(self, store: Store) -> None:
+        """A call in flight or of unknown cost counts with its expected price, unless it is known not to be billed.
+
+        The default is the expected price of a call whose record has none.
+        """
+        unknown, billed = Billing.UNKNOWN, Billing.BILLED
+        calls = [
+            model_call(expected_cost_nano_usd=SEVERAL_DOLLARS),
+            model_call(expected_cost_nano_usd=20, outcome=Outcome.INTERRUPTED, billing=unknown),
+            model_call(expected_cost_nano_usd=300, outcome=Outcome.FAILED, billing=billed),
+            model_call(expected_cost_nano_usd=4_000, outcome=Outcome.FAILED, billing=Billing.NOT_BILLED),
+            model_call(expected_cost_nano_usd=0),
+            model_call(outcome=Outcome.FAILED, billing=Billing.NOT_BILLED),
+        ]
+        unrecorded = [model_call(), paid_call(None, expected_cost_nano_usd=None)]
+        async with store.begin() as tx:
+            for call in (*calls, *unrecorded):
+                await tx.model_calls.add(call)
+        async with store.begin() as tx:
+            assert await tx.model_calls.cost_since(NOW) == SEVERAL_DOLLARS + 320
+            with_default = await tx.model_calls.cost_since(NOW, default_nano_usd=50_000)
+            assert with_default == SEVERAL_DOLLARS + 100_320
+            assert with_default == sum(call.counted_cost_nano_usd(50_000) for call in (*calls, *unrecorded))
+
+    async def test_concurrent_transactions_do_not_exceed_a_limit(self, store: Store) -> None:
+        """Of concurrent transactions that call `lock_spending`, each counts the calls that the others have added."""
+
+        async def reserve(generation_id: UUID) -> bool:
+            async with store.begin() as tx:
+                await tx.model_calls.get(generation_id)  # the transaction has read before it waits
+                await tx.model_calls.lock_spending()
+                if await tx.model_calls.cost_since(NOW) >= 50:
+                    return False
+                return await tx.model_calls.add(model_call(generation_id, expected_cost_nano_usd=10))
+
+        reserved = await in_parallel(reserve(new_id()) for _ in range(64))
+        assert sorted(reserved) == [False] * 59 + [True] * 5
+
+    async def test_averages_the_latest_known_costs(self, store: Store) -> None:
+        """`average_cost` is the average of the known costs of the latest calls of a model and a quality, rounded up."""
+        calls = [
+            paid_call(SEVERAL_DOLLARS, started_at=NOW - SECOND),
+            paid_call(1_000, started_at=NOW),
+            paid_call(SEVERAL_DOLLARS, started_at=NOW + SECOND),
+            paid_call(4, started_at=NOW + 2 * SECOND),
+            paid_call(None, started_at=NOW + 3 * SECOND),
+            paid_call(8, started_at=NOW + 3 * SECOND, quality="ultra"),
+            paid_call(16, started_at=NOW + 3 * SECOND, model_asked="another/model"),
+            model_call(started_at=NOW + 3 * SECOND, expected_cost_nano_usd=32),
+            paid_call(3, started_at=NOW + 4 * SECOND),
+        ]
+        async with store.begin() as tx:
+            for call in calls:
+                await tx.model_calls.add(call)
+        async with store.begin() as tx:
+            average = tx.model_calls.average_cost
+            assert await average("maker/model", "high", NOW, calls=2) == 4
+            assert await average("maker/model", "high", NOW, calls=9) == (SEVERAL_DOLLARS + 1_007 + 3) // 4
+            assert await average("maker/model", "ultra", NOW, calls=9) == 8
+            assert await average("maker/model", "high", NOW + 4 * SECOND, calls=9) == 3
+            assert await average("maker/model", "standard", NOW, calls=9) is None
+            assert await average("maker/model-2", "high", NOW, calls=9) is None
+
+    async def test_counts_the_costly_failures_of_a_user(self, store: Store) -> None:
+        """`count_costly_failures` counts calls without a picture that were billed or may have been.
+
+        A call with the expected price 0 counts only if it was billed.
+        """
+        failed, interrupted = Outcome.FAILED, Outcome.INTERRUPTED
+        billed, unknown = Billing.BILLED, Billing.UNKNOWN
+        costly = [
+            model_call(outcome=failed, billing=billed),
+            model_call(outcome=failed, billing=unknown, started_at=NOW + SECOND),
+            model_call(outcome=interrupted, billing=unknown, expected_cost_nano_usd=1),
+            model_call(outcome=interrupted, billing=billed, expected_cost_nano_usd=0),
+        ]
+        others = [
+            model_call(),
+            paid_call(1),
+            paid_call(1, billing=unknown),
+            model_call(outcome=failed, billing=Billing.NOT_BILLED),
+            model_call(outcome=interrupted, billing=unknown, expected_cost_nano_usd=0),
+            model_call(outcome=failed, billing=billed, started_at=NOW - SECOND / 1_000_000),
+            model_call(outcome=failed, billing=billed, user_id="bob"),
+        ]
+        async with store.begin() as tx:
+            for call in (*costly, *others):
+                await tx.model_calls.add(call)
+        async with store.begin() as tx:
+            assert await tx.model_calls.count_costly_failures("ann", NOW) == 4
+            assert await tx.model_calls.count_costly_failures("bob", NOW) == 1
+            assert await tx.model_calls.count_costly_failures("cid", NOW) == 0
+        assert all(call.is_costly_failure for call in costly)
+        assert not any(call.is_costly_failure for call in others[:5])
+
     async def test_groups_costs_by_day_style_model_and_outcome(self, store: Store) -> None:
         """`costs` groups calls by the day of their start in UTC, style, model and outcome.
 
-        The model is the one that was used, or the requested one if that is unknown. `credits_earned` excludes refunds.
+        The model is the one that was used, or the requested one if that is unknown. `credits_earned` excludes refunds,
+        and `unpriced_expected_nano_usd` excludes calls that were not billed.
         """
         midnight = datetime(2026, 1, 3, tzinfo=UTC)
         kept, refunded, late = new_id(), new_id(), new_id()
         calls = [
             paid_call(SEVERAL_DOLLARS, generation_id=kept, started_at=midnight - SECOND / 1_000_000),
             paid_call(None, started_at=NOW),
-            model_call(refunded, outcome=Outcome.FAILED, billing=Billing.NOT_BILLED, started_at=NOW),
+            model_call(refunded, outcome=Outcome.FAILED, billing=Billing.NOT_BILLED, expected_cost_nano_usd=3),
+            model_call(outcome=Outcome.FAILED, expected_cost_nano_usd=SEVERAL_DOLLARS),
+            model_call(outcome=Outcome.FAILED, expected_cost_nano_usd=2),
+            model_call(outcome=Outcome.FAILED),
             paid_call(5, generation_id=late, started_at=midnight),
             paid_call(7, style="chibi", started_at=midnight, facts=ModelFacts(model="a/model", cost_nano_usd=7)),
             paid_call(11, started_at=midnight + 3_600 * SECOND),
@@ -138,7 +238,7 @@ class ModelCallsContract(StoreSuite):
             await tx.credits.post(entry(-1, generation_id=late))
 
         def line(day: int, style: str, model: str, outcome: Outcome, *figures: int) -> CostLine:
-            calls, credits_earned, cost_nano_usd, unpriced_calls = figures
+            calls, credits_earned, cost_nano_usd, unpriced_calls, unpriced_expected_nano_usd = figures
             return CostLine(
                 day=date(2026, 1, day),
                 style=style,
@@ -148,12 +248,13 @@ class ModelCallsContract(StoreSuite):
                 credits_earned=credits_earned,
                 cost_nano_usd=cost_nano_usd,
                 unpriced_calls=unpriced_calls,
+                unpriced_expected_nano_usd=unpriced_expected_nano_usd,
             )
 
         async with store.begin() as tx:
             assert await tx.model_calls.costs(NOW, midnight + 3_600 * SECOND) == [
-                line(2, "kawaii", "maker/model", Outcome.FAILED, 1, 0, 0, 1),
-                line(2, "kawaii", "maker/model-2", Outcome.SUCCEEDED, 2, 4, SEVERAL_DOLLARS, 1),
-                line(3, "chibi", "a/model", Outcome.SUCCEEDED, 1, 0, 7, 0),
-                line(3, "kawaii", "maker/model-2", Outcome.SUCCEEDED, 1, 1, 5, 0),
+                line(2, "kawaii", "maker/model", Outcome.FAILED, 4, 0, 0, 4, SEVERAL_DOLLARS + 2),
+                line(2, "kawaii", "maker/model-2", Outcome.SUCCEEDED, 2, 4, SEVERAL_DOLLARS, 1, 9_000_000_000),
+                line(3, "chibi", "a/model", Outcome.SUCCEEDED, 1, 0, 7, 0, 0),
+                line(3, "kawaii", "maker/model-2", Outcome.SUCCEEDED, 1, 1, 5, 0, 0),
             ]

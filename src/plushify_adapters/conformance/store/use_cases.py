@@ -140,6 +140,22 @@ class UseCasesContract(StoreSuite):
         assert await balance_of(store) == 3
         assert await use_cases.entry_sum(made.id) == 0
 
+    async def test_concurrent_calls_do_not_exceed_the_daily_limit(self, store: Store) -> None:
+        """Of 64 concurrent submissions under a limit of one, one calls the model. The others cost nothing."""
+        use_cases = _UseCases(store, free_credits=1, daily_spend_nano_usd=1)
+        use_cases.model.delay_s = 0.5
+        users = [f"user {number}" for number in range(64)]
+
+        outcomes = await in_parallel(use_cases.generate(user) for user in users)
+
+        assert len(use_cases.model.requests) == 1
+        refused = [outcome for outcome in outcomes if isinstance(outcome, PlushifyError)]
+        assert [(error.code, error.reason) for error in refused] == [
+            (Code.GENERATION_FAILED, Reason.MODEL_UNAVAILABLE)
+        ] * 63
+        for row in await use_cases.rows():
+            assert await use_cases.entry_sum(row.id) == (0 if row.status is Status.FAILED else -row.credits_cost)
+
     async def test_keeps_the_ledger_correct_under_mixed_load(self, store: Store) -> None:
         """Concurrent submissions, failures, grants and sweeps of the same users do not deadlock, and lose no credit."""
         use_cases = _UseCases(store, free_credits=4)

@@ -4,6 +4,11 @@ const times = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "s
 
 export const credits = (count) => `${numbers.format(count)} ${count === 1 ? "credit" : "credits"}`;
 export const seconds = (count) => `${numbers.format(count)} ${count === 1 ? "second" : "seconds"}`;
+/** A time to wait, rounded up: seconds, from two minutes on minutes, from two hours on hours. */
+export function wait(count) {
+  if (count < 120) return seconds(count);
+  return count < 7200 ? `${Math.ceil(count / 60)} minutes` : `${Math.ceil(count / 3600)} hours`;
+}
 export const megabytes = (bytes) => `${numbers.format(Math.round((bytes / 2 ** 20) * 10) / 10)} MB`;
 export const megapixels = (pixels) => `${numbers.format(Math.round(pixels / 1e6))} megapixels`;
 export const size = ({ width, height }) => `${width} × ${height} px`;

@@ -1,4 +1,4 @@
-import { credits, seconds } from "./format.js";
+import { credits, wait } from "./format.js";
 import { CONNECTION_LOST, Problem, UNEXPECTED_ANSWER } from "./problem.js";
 import { askToSignIn } from "./session.js";
 import { balance, catalog, user } from "./state.js";
@@ -25,7 +25,7 @@ const REACTIONS = {
   NOT_FOUND: (problem) => errorToast("Not here any more", problem.message),
 
   RATE_LIMITED(problem) {
-    const when = problem.retryAfterS === null ? "" : ` Please try again in ${seconds(problem.retryAfterS)}.`;
+    const when = problem.retryAfterS === null ? "" : ` Please try again in ${wait(problem.retryAfterS)}.`;
     errorToast("One moment, please", problem.message + when);
   },
 
