@@ -8,6 +8,7 @@ from uuid import UUID
 from plushify_core.domain.generation import Generation
 from plushify_core.domain.ledger import EntryKind, LedgerEntry, Subscription
 from plushify_core.domain.model_call import ModelCall
+from plushify_core.ports import Installation
 
 
 @dataclass
@@ -21,6 +22,7 @@ class Tables:
     entry_kinds: dict[tuple[UUID, EntryKind], UUID] = field(default_factory=dict)
     expired_grants: dict[UUID, UUID] = field(default_factory=dict)
     model_calls: dict[UUID, ModelCall] = field(default_factory=dict)
+    installations: dict[int, Installation] = field(default_factory=dict)
 
     def copy(self) -> Self:
         """Return a copy that can be changed independently."""
