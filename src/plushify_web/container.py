@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from dependency_injector import containers, providers
 
 from plushify_adapters.memory import MemoryEvents
-from plushify_core import Plushify, utc_now
+from plushify_core import InstallationUseCase, Plushify, WrongStorage, utc_now
 from plushify_core.ports import AccountStore, BlobStore, ImageCodec, ImageModel
 from plushify_web.api.health import ReadinessChecks
 from plushify_web.identity.accounts import Accounts
@@ -101,7 +101,9 @@ def _model(settings: Settings, closing: "AsyncExitStack[None]") -> ImageModel:
     return model
 
 
-def _readiness_checks(migrations: "Migrations", blobs: BlobStore) -> ReadinessChecks:
+def _readiness_checks(migrations: "Migrations", blobs: BlobStore, installation: InstallationUseCase) -> ReadinessChecks:
+    belong_together = False
+
     async def check_database() -> None:
         if not await migrations.is_current():
             raise RuntimeError("the database has another schema than this version: run `plushify migrate`")
@@ -109,6 +111,16 @@ def _readiness_checks(migrations: "Migrations", blobs: BlobStore) -> ReadinessCh
     async def check_blob_store() -> None:
         async for _ in blobs.keys("health/"):
             break
+        nonlocal belong_together
+        if belong_together:
+            return
+        try:
+            await installation.verify()  # the server may have started while the blob store was down
+        except WrongStorage:
+            raise
+        except Exception:
+            return  # the database is not ready, which its own check tells
+        belong_together = True
 
     return ReadinessChecks(checks={"database": check_database, "blob store": check_blob_store})
 
@@ -160,5 +172,11 @@ class Container(containers.DeclarativeContainer):
     cookie = providers.Singleton(
         SessionCookie, lifetime=settings.provided.session_lifetime, secure=settings.provided.secure
     )
-    readiness_checks = providers.Singleton(_readiness_checks, migrations, blobs)
-    preflight = providers.Singleton(Preflight, model=model, blobs=blobs, new_id=plushify.provided.new_id)
+    readiness_checks = providers.Singleton(_readiness_checks, migrations, blobs, plushify.provided.installation)
+    preflight = providers.Singleton(
+        Preflight,
+        model=model,
+        blobs=blobs,
+        new_id=plushify.provided.new_id,
+        installation=plushify.provided.installation,
+    )
