@@ -18,6 +18,24 @@ INSTALLATION_TIMEOUT_S = 10.0
 """Longest time that a start waits for the storage to tell its installation, in seconds."""
 
 
+async def check_installation(installation: InstallationUseCase, *, record: bool = True) -> None:
+    """Check that the database and the storage belong together. If the storage cannot tell in time, log a warning.
+
+    Args:
+        installation: the database and the storage.
+        record: whether to record the id of a new installation.
+
+    Raises:
+        WrongStorage: they belong to different installations.
+    """
+    try:
+        await asyncio.wait_for(installation.verify(record=record), INSTALLATION_TIMEOUT_S)
+    except WrongStorage:
+        raise
+    except Exception as error:
+        log.warning("cannot check that database and storage belong together: %s: %s", type(error).__name__, error)
+
+
 def wrong_storage_message(error: WrongStorage) -> str:
     """Return what the operator can do about a database and a storage that do not belong together."""
     adopt = "run `plushify doctor --adopt-storage`"
@@ -50,28 +68,11 @@ def wrong_storage_message(error: WrongStorage) -> str:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Preflight:
-    """Checks the image model and the storage."""
+    """Checks of the image model and the storage."""
 
     model: ImageModel
     blobs: BlobStore
     new_id: NewId
-    installation: InstallationUseCase
-
-    async def check_installation(self, *, record: bool = True) -> None:
-        """Check that the database and the storage belong together. If the storage cannot tell in time, log a warning.
-
-        Args:
-            record: whether to record the id of a new installation.
-
-        Raises:
-            WrongStorage: they belong to different installations.
-        """
-        try:
-            await asyncio.wait_for(self.installation.verify(record=record), INSTALLATION_TIMEOUT_S)
-        except WrongStorage:
-            raise
-        except Exception as error:
-            log.warning("cannot check that database and storage belong together: %s: %s", type(error).__name__, error)
 
     async def check_model(self) -> Sequence[Notice]:
         """Return the notices of the self-check of the model. Without one, only a preview model gives a notice."""
@@ -102,7 +103,10 @@ class Preflight:
 
     @asynccontextmanager
     async def logged(self) -> AsyncIterator[None]:
-        """Log the problems of the model while the block runs, without delaying or failing the block."""
+        """Check the image model once, concurrently with the `async with` block, and log the problems found.
+
+        A check that is slow or fails neither delays the block nor raises in it.
+        """
         checking = asyncio.create_task(self._log_notices())
         try:
             yield

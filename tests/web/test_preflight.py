@@ -10,7 +10,7 @@ from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel, MemorySt
 from plushify_core import InstallationUseCase, WrongStorage
 from plushify_core.ports import Level, Notice
 from plushify_web.app import create_app
-from plushify_web.preflight import PROBE, Preflight, wrong_storage_message
+from plushify_web.preflight import PROBE, Preflight, check_installation, wrong_storage_message
 from plushify_web.settings import Settings
 from tests.broken import BrokenBlobs
 from tests.in_memory import Ids
@@ -58,9 +58,12 @@ class BrokenModel(MemoryImageModel):
 
 def preflight(model: MemoryImageModel, blobs: MemoryBlobStore | None = None) -> Preflight:
     """Return the checks on in-memory adapters."""
-    blobs, new_id = blobs or MemoryBlobStore(), Ids(lambda: EPOCH)
-    installation = InstallationUseCase(store=MemoryStore(), blobs=blobs, new_id=new_id)
-    return Preflight(model=model, blobs=blobs, new_id=new_id, installation=installation)
+    return Preflight(model=model, blobs=blobs or MemoryBlobStore(), new_id=Ids(lambda: EPOCH))
+
+
+def installation_on(blobs: MemoryBlobStore) -> InstallationUseCase:
+    """Return the check of a new database and these blobs."""
+    return InstallationUseCase(store=MemoryStore(), blobs=blobs, new_id=Ids(lambda: EPOCH))
 
 
 async def logged_by(model: MemoryImageModel, settings: Settings, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -123,7 +126,7 @@ async def test_storage_that_cannot_tell_its_installation_is_a_warning(caplog: py
     """A start does not fail because the storage is down. It logs that the storage could not be checked."""
     blobs = BrokenBlobs()
     blobs.refused.add("read installation")
-    await preflight(MemoryImageModel(), blobs).check_installation()
+    await check_installation(installation_on(blobs))
     assert "cannot check that database and storage belong together: OSError" in caplog.text
 
 
@@ -134,7 +137,7 @@ async def test_storage_that_hangs_is_a_warning(
     monkeypatch.setattr("plushify_web.preflight.INSTALLATION_TIMEOUT_S", 0.01)
     blobs = BrokenBlobs()
     blobs.delays_s["read installation"] = 3600
-    await preflight(MemoryImageModel(), blobs).check_installation()
+    await check_installation(installation_on(blobs))
     assert "TimeoutError" in caplog.text
 
 

@@ -32,7 +32,7 @@ class BlobEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BlobStore(Protocol):
-    """Stores bytes under keys.
+    """Store of bytes under keys.
 
     A key is one or more names separated by `/`. A name has ASCII letters, digits, `-`, `_` and `.`, and does not start
     with `.`.

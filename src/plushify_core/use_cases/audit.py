@@ -1,8 +1,8 @@
 """Audit: compares ledger, generations, model calls and blobs.
 
 Everything is read in pages, so memory does not grow with the number of rows and blobs. The audit may run on a live
-system. It does not report what the system itself will settle soon: blobs of unfinished generations that no row names
-yet, and differences in generations that ended recently.
+system, so it does not report what the system itself will put right: blobs that no row names, while their generation is
+unfinished or ended recently, and generations that change while they are read.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class TooManyOrphans(Exception):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AuditUseCase:
-    """Finds and repairs inconsistencies, for `plushify doctor`."""
+    """Search for inconsistencies and their repair, for `plushify doctor`."""
 
     store: Store
     blobs: BlobStore

@@ -72,7 +72,7 @@ class RecoverUseCase:
             reclaim: whether the caller runs reclaimed generations. If not, they are left to another process, and
                 refunded after their deadline.
         """
-        refunded, to_run = await self._settle_expired_leases(reclaim=reclaim)
+        refunded, to_run = await self._handle_expired_leases(reclaim=reclaim)
         expired = await _log_failure(self._expire_credits())
         return Swept(refunded=refunded, expired=expired, to_run=to_run)
 
@@ -82,7 +82,7 @@ class RecoverUseCase:
         tidied = await _log_failure(self._tidy_failures())
         return Swept(purged=purged, tidied=tidied)
 
-    async def _settle_expired_leases(self, *, reclaim: bool) -> tuple[int, tuple[UUID, ...]]:
+    async def _handle_expired_leases(self, *, reclaim: bool) -> tuple[int, tuple[UUID, ...]]:
         now = self.clock()
         failed: list[tuple[Generation, Generation]] = []
         to_run: list[UUID] = []

@@ -1,5 +1,6 @@
 """Commands `plushify migrate`, `sweep` and `doctor`: maintenance of an installation."""
 
+import logging
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from plushify_core import Removal
     from plushify_web.cli.report import Report
     from plushify_web.container import Container
+
+log = logging.getLogger(__name__)
 
 
 def migrate() -> None:
@@ -111,15 +114,15 @@ async def _check_installation(container: "Container", report: "Report", *, recor
     """Report a storage that belongs to another installation, and return whether it belongs to this one."""
     from plushify_core import WrongStorage
     from plushify_core.ports import Level, Notice
-    from plushify_web.preflight import wrong_storage_message
+    from plushify_web.preflight import check_installation, wrong_storage_message
 
     try:
         if adopt:
-            adopted = await container.plushify().installation.adopt_storage()
+            adopted = await container.installation().adopt_storage()
             detail = f"The database and the storage belong to the installation {adopted} now."
             report.notice(Notice(level=Level.OK, subject="installation", detail=detail))
         else:
-            await container.preflight().check_installation(record=record)
+            await check_installation(container.installation(), record=record)
     except WrongStorage as error:
         report.notice(Notice(level=Level.ERROR, subject="installation", detail=wrong_storage_message(error)))
         return False
@@ -133,7 +136,7 @@ async def _plan_removal(
     from plushify_core import TooManyOrphans
     from plushify_core.ports import Level, Notice
 
-    audit = container.plushify().audit
+    audit = container.audit()
     try:
         removal = await audit.plan_removal(older_than, any_number=any_number)
     except TooManyOrphans as error:
@@ -155,7 +158,7 @@ async def _audit(container: "Container", report: "Report", *, repair: bool, remo
     if repair:
         counts = await _sweep_all(container)
         report.swept(counts, _sentence(counts))
-    async for finding in container.plushify().audit.findings(repair=repair, removal=removal):
+    async for finding in container.audit().findings(repair=repair, removal=removal):
         report.finding(finding)
 
 
@@ -169,11 +172,9 @@ async def _sweep_all(container: "Container") -> dict[str, int]:
         The numbers of generations that were refunded, erased (purged), tidied (rid of orphaned blobs) and finished,
         and the number of users whose credits expired.
     """
-    plushify = container.plushify()
-    await container.accounts().remove_expired_sessions()
     counts = {"refunded": 0, "erased": 0, "tidied": 0, "finished": 0, "expired": 0}
     while True:
-        swept = await plushify.recover.sweep(reclaim=False)
+        swept = await container.recover().sweep(reclaim=False)
         batch = {
             "refunded": swept.refunded,
             "erased": swept.purged,
@@ -181,9 +182,14 @@ async def _sweep_all(container: "Container") -> dict[str, int]:
             "expired": swept.expired,
         }
         if not any(batch.values()):
-            return counts
+            break
         for name, count in batch.items():
             counts[name] += count
+    try:
+        await container.accounts().remove_expired_sessions()
+    except Exception:  # the sweep itself is done
+        log.exception("expired sessions could not be removed")
+    return counts
 
 
 def _sentence(counts: dict[str, int]) -> str:

@@ -26,7 +26,9 @@ def run(command: "Callable[[Container], Awaitable[T]]", *, migrate: bool = True,
     async def run_with_container() -> T:
         async with _container(migrate=migrate) as container:
             if uses_storage:
-                await container.preflight().check_installation()
+                from plushify_web.preflight import check_installation
+
+                await check_installation(container.installation())
             return await command(container)
 
     try:

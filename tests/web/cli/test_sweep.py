@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from plushify_web.identity.accounts import Accounts
 from tests.web.cli.shell import Shell
 
 NOTHING = {"refunded": 0, "erased": 0, "tidied": 0, "finished": 0, "expired": 0}
@@ -68,3 +69,15 @@ def test_generate_draws_only_its_own(plushify: Shell, photo: Path, pending: str,
     with closing(sqlite3.connect(tmp_path / "data" / "plushify.db")) as connection:
         rows = dict(connection.execute("SELECT id, status FROM generations").fetchall())
     assert rows == {pending.replace("-", ""): "pending", made.replace("-", ""): "succeeded"}
+
+
+def test_a_failed_removal_of_sessions_stops_nothing(plushify: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If expired sessions cannot be removed, the sweep logs the error and succeeds."""
+
+    async def fail(_: Accounts) -> int:
+        raise RuntimeError("no sessions today")
+
+    monkeypatch.setattr(Accounts, "remove_expired_sessions", fail)
+    exit_code, out, err = plushify("sweep")
+    assert (exit_code, out.startswith("Generations: 0 refunded")) == (0, True)
+    assert "no sessions today" in err
