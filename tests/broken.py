@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel, MemoryStore
-from plushify_core.ports import ModelRequest, ModelResult, Transaction
+from plushify_core.ports import BlobEntry, ModelRequest, ModelResult, Transaction
 
 T = TypeVar("T")
 
@@ -59,6 +59,12 @@ class BrokenBlobs(MemoryBlobStore):
         await self._delay_or_refuse("keys")
         async for key in super().keys(prefix):
             yield key
+
+    async def entries(self, prefix: str) -> AsyncIterator[BlobEntry]:
+        """Return the blobs whose keys begin with `prefix`, unless the call is refused. The call is named "keys" too."""
+        await self._delay_or_refuse("keys")
+        async for entry in super().entries(prefix):
+            yield entry
 
     async def _delay_or_refuse(self, call: str) -> None:
         await asyncio.sleep(self.delays_s.get(call, 0))
@@ -114,4 +120,4 @@ class StubbornModel(MemoryImageModel):
 
 
 def _name(key: str) -> str:
-    return key.rsplit("/", 1)[1]
+    return key.rpartition("/")[2]

@@ -129,7 +129,7 @@ class InMemoryPlushify(PlushifyForTests):
     ) -> None:
         super().__init__(
             store=store or MemoryStore(),
-            blobs=blobs or MemoryBlobStore(),
+            blobs=blobs or MemoryBlobStore(clock),
             codec=MemoryImageCodec(),
             model=model or MemoryImageModel(),
             events=MemoryEvents(),

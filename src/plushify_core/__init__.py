@@ -33,11 +33,12 @@ from plushify_core.ports.accounts import Session, User
 from plushify_core.ports.ambient import utc_now, uuid7
 from plushify_core.ports.blobs import BlobMissing
 from plushify_core.ports.model import ModelError
-from plushify_core.use_cases.audit import AuditUseCase, Disagreement, Finding
+from plushify_core.use_cases.audit import AuditUseCase, Disagreement, Finding, Removal, TooManyOrphans
 from plushify_core.use_cases.costs import CostsUseCase
 from plushify_core.use_cases.credits import CreditsUseCase, Posted, Statement
 from plushify_core.use_cases.gallery import GalleryPage, GalleryUseCase
 from plushify_core.use_cases.generate import GenerateUseCase
+from plushify_core.use_cases.installation import InstallationUseCase, WrongStorage
 from plushify_core.use_cases.recover import RecoverUseCase, Swept
 from plushify_core.worker import Runner, Sweeper
 
@@ -64,6 +65,7 @@ __all__ = [
     "Generation",
     "GenerationFailed",
     "IllegalTransition",
+    "InstallationUseCase",
     "InsufficientCredits",
     "InvalidInput",
     "LedgerEntry",
@@ -80,6 +82,7 @@ __all__ = [
     "RateLimited",
     "Reason",
     "RecoverUseCase",
+    "Removal",
     "Rendition",
     "Runner",
     "Session",
@@ -90,8 +93,10 @@ __all__ = [
     "Subscription",
     "Sweeper",
     "Swept",
+    "TooManyOrphans",
     "Unauthorized",
     "User",
+    "WrongStorage",
     "utc_now",
     "uuid7",
 ]

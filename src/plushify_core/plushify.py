@@ -23,6 +23,7 @@ from plushify_core.use_cases.costs import CostsUseCase
 from plushify_core.use_cases.credits import CreditsUseCase
 from plushify_core.use_cases.gallery import GalleryUseCase
 from plushify_core.use_cases.generate import GenerateUseCase
+from plushify_core.use_cases.installation import InstallationUseCase
 from plushify_core.use_cases.recover import RecoverUseCase
 from plushify_core.worker.runner import Runner
 from plushify_core.worker.sweeper import Job, Sweeper
@@ -101,6 +102,11 @@ class Plushify:
         return AuditUseCase(
             store=self.store, blobs=self.blobs, clock=self.clock, new_id=self.new_id, limits=self.limits
         )
+
+    @cached_property
+    def installation(self) -> InstallationUseCase:
+        """Check that database and blob store belong together."""
+        return InstallationUseCase(store=self.store, blobs=self.blobs, new_id=self.new_id)
 
     @cached_property
     def costs(self) -> CostsUseCase:

@@ -12,7 +12,17 @@ from argon2 import PasswordHasher
 from dependency_injector import containers, providers
 
 from plushify_adapters.memory import MemoryEvents
-from plushify_core import AuditUseCase, CostsUseCase, CreditsUseCase, Plushify, RecoverUseCase, utc_now, uuid7
+from plushify_core import (
+    AuditUseCase,
+    CostsUseCase,
+    CreditsUseCase,
+    InstallationUseCase,
+    Plushify,
+    RecoverUseCase,
+    WrongStorage,
+    utc_now,
+    uuid7,
+)
 from plushify_core.ports import AccountStore, BlobStore, ImageCodec, ImageModel
 from plushify_web.api.health import ReadinessChecks
 from plushify_web.identity.accounts import Accounts
@@ -101,7 +111,9 @@ def _model(settings: Settings, closing: "AsyncExitStack[None]") -> ImageModel:
     return model
 
 
-def _readiness_checks(migrations: "Migrations", blobs: BlobStore) -> ReadinessChecks:
+def _readiness_checks(migrations: "Migrations", blobs: BlobStore, installation: InstallationUseCase) -> ReadinessChecks:
+    belong_together = False
+
     async def check_database() -> None:
         if not await migrations.is_current():
             raise RuntimeError("the database has another schema than this version: run `plushify migrate`")
@@ -109,6 +121,16 @@ def _readiness_checks(migrations: "Migrations", blobs: BlobStore) -> ReadinessCh
     async def check_blob_store() -> None:
         async for _ in blobs.keys("health/"):
             break
+        nonlocal belong_together
+        if belong_together:
+            return
+        try:
+            await installation.verify()  # the server may have started while the blob store was down
+        except WrongStorage:
+            raise
+        except Exception:
+            return  # the database is not ready, which its own check tells
+        belong_together = True
 
     return ReadinessChecks(checks={"database": check_database, "blob store": check_blob_store})
 
@@ -179,5 +201,6 @@ class Container(containers.DeclarativeContainer):
     cookie = providers.Singleton(
         SessionCookie, lifetime=settings.provided.session_lifetime, secure=settings.provided.secure
     )
-    readiness_checks = providers.Singleton(_readiness_checks, migrations, blobs)
+    installation = providers.Singleton(InstallationUseCase, store=store, blobs=blobs, new_id=uuid7)
+    readiness_checks = providers.Singleton(_readiness_checks, migrations, blobs, installation)
     preflight = providers.Singleton(Preflight, model=model, blobs=blobs, new_id=uuid7)

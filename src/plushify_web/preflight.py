@@ -6,12 +6,64 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from plushify_core.domain.generation import blob_prefix
+from plushify_core import InstallationUseCase, WrongStorage
+from plushify_core.domain.generation import INSTALLATION_KEY, blob_prefix
 from plushify_core.ports import BlobStore, ImageModel, Level, NewId, Notice, SelfCheck
 
 log = logging.getLogger(__name__)
 
 PROBE = b"Plushify was here."
+
+INSTALLATION_TIMEOUT_S = 10.0
+"""Longest time that a start waits for the storage to tell its installation, in seconds."""
+
+
+async def check_installation(installation: InstallationUseCase, *, record: bool = True) -> None:
+    """Check that the database and the storage belong together. If the storage cannot tell in time, log a warning.
+
+    Args:
+        installation: the database and the storage.
+        record: whether to record the id of a new installation.
+
+    Raises:
+        WrongStorage: they belong to different installations.
+    """
+    try:
+        await asyncio.wait_for(installation.verify(record=record), INSTALLATION_TIMEOUT_S)
+    except WrongStorage:
+        raise
+    except Exception as error:
+        log.warning("cannot check that database and storage belong together: %s: %s", type(error).__name__, error)
+
+
+def wrong_storage_message(error: WrongStorage) -> str:
+    """Return what the operator can do about a database and a storage that do not belong together."""
+    adopt = "run `plushify doctor --adopt-storage`"
+    match error.database, error.storage:
+        case None, None:
+            return (
+                f"The storage has a blob `{INSTALLATION_KEY}` that does not contain the id of an installation. Point "
+                "PLUSHIFY_STORAGE_URL to another place, or remove that blob if it is damaged."
+            )
+        case database, None:
+            return (
+                f"The storage does not have the mark of this installation ({database}): it is another storage, or its "
+                f"blob `{INSTALLATION_KEY}` is lost. Point PLUSHIFY_STORAGE_URL to the storage of this database. If it "
+                f"is the right one, {adopt}."
+            )
+        case None, storage:
+            return (
+                f"The storage belongs to an installation ({storage}) that this database does not know: the database is "
+                "new, or a backup of an older version. Point PLUSHIFY_DATABASE_URL to the database of this storage, or "
+                f"PLUSHIFY_STORAGE_URL to an empty place. If this database shall own the pictures there, {adopt}."
+            )
+        case database, storage:
+            return (
+                f"The storage belongs to another installation ({storage}) than the database ({database}). Point "
+                "PLUSHIFY_DATABASE_URL and PLUSHIFY_STORAGE_URL to the same installation. If this database shall own "
+                f"the pictures in this storage, {adopt}."
+            )
+    raise AssertionError("all cases are covered")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +85,7 @@ class Preflight:
     async def check_storage(self) -> Notice:
         """Write, read and delete a blob, and return whether this works.
 
-        If the process dies in between, the audit finds and removes the blob, because no row names it.
+        If the process dies in between, the audit reports the blob as orphaned, because no row names it.
         """
         key = f"{blob_prefix(self.new_id())}probe"
         try:

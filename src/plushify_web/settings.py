@@ -44,6 +44,9 @@ Seconds = Annotated[float, Meta(description="seconds, 1 to 3600", ge=1, le=3600)
 SecondsOrZero = Annotated[float, Meta(description="seconds, 0 to 3600", ge=0, le=3600)]
 UpToOneDay = Annotated[float, Meta(description="seconds, 0 to 86400", ge=0, le=86_400)]
 SessionDays = Annotated[int, Meta(description="a whole number of days, 1 to 400", ge=1, le=400)]
+AgeDays = Annotated[float, Meta(description="days, 0 to 36500", ge=0, le=36_500)]
+TrashDays = Annotated[int, Meta(description="a whole number of days, 1 to 36500", ge=1, le=36_500)]
+Percent = Annotated[float, Meta(description="percent, 0 to 100", ge=0, le=100)]
 ExpiryDays = Annotated[int, Meta(description="a whole number of days, 1 to 36500", ge=1, le=36_500)]
 DatabaseUrl = Annotated[
     str,
@@ -105,6 +108,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     undo_delete_s: UpToOneDay = _LIMITS.undo_delete_s
     sweep_interval_s: Seconds = _LIMITS.sweep_interval_s
     drain_s: SecondsOrZero = _LIMITS.drain_s
+    orphan_age_days: AgeDays = _LIMITS.orphan_age_days
+    orphan_percent: Percent = _LIMITS.orphan_percent
+    orphan_count: CountOrZero = _LIMITS.orphan_count
+    blob_trash_days: TrashDays = _LIMITS.blob_trash_days
     session_days: SessionDays = 30
     public_url: PublicUrl | None = None
     buy_credits_url: LinkUrl | None = None
@@ -156,6 +163,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             max_running=self.max_running,
             sweep_interval_s=self.sweep_interval_s,
             drain_s=self.drain_s,
+            orphan_age_days=self.orphan_age_days,
+            orphan_percent=self.orphan_percent,
+            orphan_count=self.orphan_count,
+            blob_trash_days=self.blob_trash_days,
         )
 
 

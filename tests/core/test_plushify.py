@@ -13,6 +13,7 @@ from plushify_core import (
     CreditsUseCase,
     GalleryUseCase,
     GenerateUseCase,
+    InstallationUseCase,
     Limits,
     Plushify,
     RecoverUseCase,
@@ -30,6 +31,7 @@ USE_CASES = {
     "recover": RecoverUseCase,
     "audit": AuditUseCase,
     "costs": CostsUseCase,
+    "installation": InstallationUseCase,
     "runner": Runner,
     "sweeper": Sweeper,
 }

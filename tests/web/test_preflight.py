@@ -6,11 +6,13 @@ import json
 import msgspec
 import pytest
 
-from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel
+from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel, MemoryStore
+from plushify_core import InstallationUseCase, WrongStorage
 from plushify_core.ports import Level, Notice
 from plushify_web.app import create_app
-from plushify_web.preflight import PROBE, Preflight
+from plushify_web.preflight import PROBE, Preflight, check_installation, wrong_storage_message
 from plushify_web.settings import Settings
+from tests.broken import BrokenBlobs
 from tests.in_memory import Ids
 from tests.virtual_time import EPOCH
 from tests.web.conftest import browser, make_container
@@ -57,6 +59,11 @@ class BrokenModel(MemoryImageModel):
 def preflight(model: MemoryImageModel, blobs: MemoryBlobStore | None = None) -> Preflight:
     """Return the checks on in-memory adapters."""
     return Preflight(model=model, blobs=blobs or MemoryBlobStore(), new_id=Ids(lambda: EPOCH))
+
+
+def installation_on(blobs: MemoryBlobStore) -> InstallationUseCase:
+    """Return the check of a new database and these blobs."""
+    return InstallationUseCase(store=MemoryStore(), blobs=blobs, new_id=Ids(lambda: EPOCH))
 
 
 async def logged_by(model: MemoryImageModel, settings: Settings, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -113,3 +120,40 @@ async def test_reports_storage_that_returns_other_bytes() -> None:
     notice = await preflight(MemoryImageModel(), blobs).check_storage()
     assert (notice.level, notice.detail) == (Level.ERROR, "A blob was read that is not what was written.")
     assert [key async for key in blobs.keys("")] == []
+
+
+async def test_storage_that_cannot_tell_its_installation_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """A start does not fail because the storage is down. It logs that the storage could not be checked."""
+    blobs = BrokenBlobs()
+    blobs.refused.add("read installation")
+    await check_installation(installation_on(blobs))
+    assert "cannot check that database and storage belong together: OSError" in caplog.text
+
+
+async def test_storage_that_hangs_is_a_warning(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start waits a limited time for the storage."""
+    monkeypatch.setattr("plushify_web.preflight.INSTALLATION_TIMEOUT_S", 0.01)
+    blobs = BrokenBlobs()
+    blobs.delays_s["read installation"] = 3600
+    await check_installation(installation_on(blobs))
+    assert "TimeoutError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("database", "storage", "says"),
+    [
+        (True, True, "belongs to another installation"),
+        (False, True, "that this database does not know"),
+        (True, False, "does not have the mark of this installation"),
+        (False, False, "does not contain the id of an installation"),
+    ],
+)
+def test_every_wrong_storage_has_its_sentence(database: bool, storage: bool, says: str) -> None:
+    """The sentence says what does not belong together, and which setting to correct."""
+    ids = Ids(lambda: EPOCH)
+    message = wrong_storage_message(WrongStorage(ids() if database else None, ids() if storage else None))
+    assert says in message
+    assert "Point PLUSHIFY_" in message
+    assert ("plushify doctor --adopt-storage" in message) is (database or storage)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fsspec import AbstractFileSystem
 
 from plushify_adapters.blobs._objects import Objects, is_key
+from plushify_core.ports import BlobEntry
 
 KEYS_PER_PAGE = 1000
 """Largest page that S3 lists (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html)."""
@@ -28,8 +29,20 @@ class Bucket(Objects):
         """Store an object with its media type."""
         self._fs.pipe_file(key, data, ContentType=media_type)
 
-    def keys(self, prefix: str) -> Generator[str, None, None]:
-        """Yield the keys that begin with `prefix`. One page is in memory at a time."""
+    def create(self, key: str, data: bytes, *, media_type: str) -> bool:
+        """Store an object unless there is one. Return whether it was stored."""
+        if self._fs.exists(key):  # not every server that speaks S3 refuses a conditional write
+            return False
+        try:
+            self._fs.pipe_file(key, data, mode="create", ContentType=media_type)
+        except OSError:
+            if self._fs.exists(key):  # s3fs has no exception of its own for a refused condition
+                return False
+            raise
+        return True
+
+    def entries(self, prefix: str) -> Generator[BlobEntry, None, None]:
+        """Yield the objects whose keys begin with `prefix`. One page is in memory at a time."""
         next_page: dict[str, str] = {}
         while True:
             page = self._s3.call_s3(
@@ -42,7 +55,7 @@ class Bucket(Objects):
             for entry in page.get("Contents", []):
                 key = entry["Key"].removeprefix(self._root)
                 if is_key(key):  # the bucket may hold objects of other programs
-                    yield key
+                    yield BlobEntry(key=key, modified_at=entry["LastModified"])
             if not page.get("IsTruncated"):
                 return
             next_page = {"ContinuationToken": page["NextContinuationToken"]}

@@ -8,13 +8,15 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Generator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fsspec.implementations.local import LocalFileSystem
 
 from plushify_adapters.blobs._objects import Objects, is_key
+from plushify_core.ports import BlobEntry, BlobMissing
 
 INCOMING = ".incoming"
 """Folder of the temporary files. No key begins with a dot, so no blob can be in it."""
@@ -37,19 +39,36 @@ class Folder(Objects):
 
     def write(self, key: str, data: bytes, *, media_type: str) -> None:
         """Store a file, atomically and durably. The media type is not stored: the row that names the blob has it."""
-        self._incoming.mkdir(parents=True, exist_ok=True)
-        self._remove_leftovers()
-        descriptor, name = tempfile.mkstemp(dir=self._incoming)
-        temporary = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(descriptor)
+        with self._temporary(data) as temporary:
             self._move(temporary, self._root / key)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+
+    def create(self, key: str, data: bytes, *, media_type: str) -> bool:
+        """Store a file unless there is one, atomically and durably. Return whether it was stored."""
+        target = self._root / key
+        with self._temporary(data) as temporary:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                target.hardlink_to(temporary)
+            except FileExistsError:
+                return False
+            except OSError:  # this file system has no hard links
+                if target.exists():
+                    return False
+                self._move(temporary, target)
+        self._sync_parents(target)
+        return True
+
+    def move(self, key: str, to: str) -> None:
+        """Rename a file, and remove the folders that become empty.
+
+        Raises:
+            BlobMissing: there is no such file.
+        """
+        path = self._root / key
+        if not path.is_file():
+            raise BlobMissing(key)
+        self._move(path, self._root / to)
+        self._remove_empty_parents(path)
 
     def remove(self, key: str) -> None:
         """Remove a file, and the folders that become empty."""
@@ -58,16 +77,13 @@ class Folder(Objects):
             path.unlink()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return
-        folder = path.parent
-        while folder != self._root and _remove_if_empty(folder):
-            folder = folder.parent
-        _sync(folder)
+        self._remove_empty_parents(path)
 
-    def keys(self, prefix: str) -> Generator[str, None, None]:
-        """Yield the keys that begin with `prefix`, while the folders are read. No folder is in memory as a whole."""
+    def entries(self, prefix: str) -> Generator[BlobEntry, None, None]:
+        """Yield the files whose keys begin with `prefix`, while the folders are read. None is in memory as a whole."""
         return self._walk(prefix.rpartition("/")[0], prefix)
 
-    def _walk(self, folder: str, prefix: str) -> Generator[str, None, None]:
+    def _walk(self, folder: str, prefix: str) -> Generator[BlobEntry, None, None]:
         try:
             entries = os.scandir(self._root / folder)
         except (FileNotFoundError, NotADirectoryError):
@@ -80,7 +96,9 @@ class Folder(Objects):
                 if entry.is_dir(follow_symlinks=False):
                     yield from self._walk(key, prefix)
                 elif entry.is_file(follow_symlinks=False):
-                    yield key
+                    with suppress(FileNotFoundError):  # a concurrent `remove` or `move`
+                        modified_at = datetime.fromtimestamp(entry.stat(follow_symlinks=False).st_mtime, UTC)
+                        yield BlobEntry(key=key, modified_at=modified_at)
 
     def _move(self, temporary: Path, target: Path) -> None:
         for attempt in range(MOVE_ATTEMPTS):
@@ -91,10 +109,35 @@ class Folder(Objects):
             except (FileNotFoundError, FileExistsError):  # a concurrent `remove` deleted the empty folder
                 if attempt == MOVE_ATTEMPTS - 1:
                     raise
-        folder = target.parent
+        self._sync_parents(target)
+
+    def _sync_parents(self, path: Path) -> None:
+        folder = path.parent
         while folder != self._root.parent:  # any of these folders may be new
             _sync(folder)
             folder = folder.parent
+
+    def _remove_empty_parents(self, path: Path) -> None:
+        folder = path.parent
+        while folder != self._root and _remove_if_empty(folder):
+            folder = folder.parent
+        _sync(folder)
+
+    @contextmanager
+    def _temporary(self, data: bytes) -> Iterator[Path]:
+        """Write a temporary file, and remove it at the end if it was not moved."""
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        self._remove_leftovers()
+        descriptor, name = tempfile.mkstemp(dir=self._incoming)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def _remove_leftovers(self) -> None:
         now = time.time()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 from plushify_adapters.blobs._bucket import Bucket
 from plushify_adapters.blobs._folder import Folder
 from plushify_adapters.blobs._objects import Objects
-from plushify_core.ports import BlobStore, validate_key
+from plushify_core.ports import BlobEntry, BlobStore, validate_key
 
 T = TypeVar("T")
 
@@ -50,6 +51,10 @@ class FsspecBlobStore(BlobStore):
         validate_key(key)
         await self._in_thread(lambda: self._objects.write(key, data, media_type=media_type))
 
+    async def create(self, key: str, data: bytes, *, media_type: str) -> bool:
+        validate_key(key)
+        return await self._in_thread(lambda: self._objects.create(key, data, media_type=media_type))
+
     def read(self, key: str) -> AsyncIterator[bytes]:
         validate_key(key)
         return self._steps(self._objects.read(key))
@@ -58,18 +63,28 @@ class FsspecBlobStore(BlobStore):
         validate_key(key)
         await self._in_thread(lambda: self._objects.remove(key))
 
+    async def move(self, key: str, to: str) -> None:
+        validate_key(key)
+        validate_key(to)
+        await self._in_thread(lambda: self._objects.move(key, to))
+
     async def keys(self, prefix: str) -> AsyncIterator[str]:
+        async with aclosing(self.entries(prefix)) as entries:
+            async for entry in entries:
+                yield entry.key
+
+    async def entries(self, prefix: str) -> AsyncGenerator[BlobEntry, None]:
         folder = prefix.rpartition("/")[0]
         if folder:
             validate_key(folder)
-        listing = self._objects.keys(prefix)
+        listing = self._objects.entries(prefix)
         ended = False
         try:
             while not ended:
                 batch = await self._in_thread(lambda: list(islice(listing, KEYS_PER_STEP)))
                 ended = len(batch) < KEYS_PER_STEP
-                for key in batch:
-                    yield key
+                for entry in batch:
+                    yield entry
         finally:
             if not ended:  # closing the open folders blocks as well
                 await self._in_thread(listing.close)

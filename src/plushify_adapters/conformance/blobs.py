@@ -1,6 +1,7 @@
 """Contract of every blob store."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.request import urlopen
 
@@ -133,6 +134,62 @@ class BlobStoreConformance:
         """An empty store has no keys."""
         assert await keys(blobs) == set()
 
+    async def test_create_never_replaces(self, blobs: BlobStore) -> None:
+        """`create` stores a blob under a free key, and changes nothing under a used one."""
+        assert await blobs.create("a", b"first", media_type=MEDIA_TYPE)
+        assert not await blobs.create("a", b"second", media_type=MEDIA_TYPE)
+        await blobs.put("b/c", b"first", media_type=MEDIA_TYPE)
+        assert not await blobs.create("b/c", b"second", media_type=MEDIA_TYPE)
+
+        assert [await read(blobs, "a"), await read(blobs, "b/c")] == [b"first", b"first"]
+        await blobs.delete("a")
+        assert await blobs.create("a", b"third", media_type=MEDIA_TYPE)
+        assert await read(blobs, "a") == b"third"
+
+    async def test_concurrent_creates_leave_one_blob(self, blobs: BlobStore) -> None:
+        """Of concurrent calls of `create`, at least one stores its whole blob, and the others leave it whole."""
+        versions = [bytes([number]) * 10_000 for number in range(8)]
+        created = await asyncio.gather(*(blobs.create("a", data, media_type=MEDIA_TYPE) for data in versions))
+
+        assert any(created)
+        stored = await read(blobs, "a")
+        assert stored in [data for data, done in zip(versions, created, strict=True) if done]
+
+    async def test_move_gives_another_key(self, blobs: BlobStore) -> None:
+        """`move` keeps the bytes, frees the old key, and replaces a blob under the new one."""
+        await blobs.put("a/b/c", LARGE, media_type=MEDIA_TYPE)
+        await put_all(blobs, "a/b/d", "trash/a/b/c")
+
+        await blobs.move("a/b/c", "trash/a/b/c")
+
+        assert await keys(blobs) == {"a/b/d", "trash/a/b/c"}
+        assert await read(blobs, "trash/a/b/c") == LARGE
+
+    @pytest.mark.parametrize("key", ["missing", "a", "a/b/c/d"])
+    async def test_move_of_a_missing_blob(self, blobs: BlobStore, key: str) -> None:
+        """`move` raises `BlobMissing` for a key without a blob, and changes nothing."""
+        await put_all(blobs, "a/b/c")
+
+        with pytest.raises(BlobMissing):
+            await blobs.move(key, "to")
+
+        assert await keys(blobs) == {"a/b/c"}
+
+    async def test_lists_entries_with_their_times(self, blobs: BlobStore) -> None:
+        """`entries` returns the keys that `keys` returns, each with the time of its last change, if it is known."""
+        before = datetime.now(UTC)
+        await put_all(blobs, "a/1/x", "a/2/x", "a/1/y", "b", "a/2/y")
+        after = datetime.now(UTC)
+
+        entries = [entry async for entry in blobs.entries("a/")]
+
+        assert {entry.key for entry in entries} == {"a/1/x", "a/1/y", "a/2/x", "a/2/y"}
+        folders = [entry.key[:3] for entry in entries]
+        assert folders in (["a/1", "a/1", "a/2", "a/2"], ["a/2", "a/2", "a/1", "a/1"])
+        second = timedelta(seconds=1)  # a time may be rounded to the second
+        for entry in entries:
+            assert entry.modified_at is None or before - second <= entry.modified_at <= after + second
+
     @pytest.mark.parametrize("key", INVALID_KEYS)
     async def test_refuses_invalid_keys(self, blobs: BlobStore, key: str) -> None:
         """All methods refuse keys of another form than documented, such as keys that leave the store."""
@@ -144,6 +201,12 @@ class BlobStoreConformance:
             await blobs.delete(key)
         with pytest.raises(ValueError, match="key"):
             await blobs.url(key, expires_s=60)
+        with pytest.raises(ValueError, match="key"):
+            await blobs.create(key, b"x", media_type=MEDIA_TYPE)
+        with pytest.raises(ValueError, match="key"):
+            await blobs.move("a", key)
+        with pytest.raises(ValueError, match="key"):
+            await blobs.move(key, "a")
 
         assert await keys(blobs) == set()
 

@@ -40,6 +40,9 @@ class MemoryAudit(Repository, ports.Audit):
         found = map(self.tables.generations.get, generation_ids)
         return [generation for generation in found if generation is not None]
 
+    async def newest(self) -> UUID | None:
+        return max(self.tables.generations, default=None)
+
     async def entry_sums(self, generation_ids: Sequence[UUID]) -> Mapping[UUID, int]:
         requested = set(generation_ids)
         sums = Counter[UUID]()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from plushify_adapters.memory._audit import MemoryAudit
 from plushify_adapters.memory._credits import MemoryCredits
 from plushify_adapters.memory._generations import MemoryGenerations
+from plushify_adapters.memory._installations import MemoryInstallations
 from plushify_adapters.memory._model_calls import MemoryModelCalls
 from plushify_adapters.memory._tables import Tables
 from plushify_core import ports
@@ -50,3 +51,7 @@ class MemoryTransaction(ports.Transaction):
     @property
     def audit(self) -> MemoryAudit:
         return MemoryAudit(self.tables)
+
+    @property
+    def installations(self) -> MemoryInstallations:
+        return MemoryInstallations(self.tables)

@@ -8,6 +8,7 @@ from uuid import UUID
 from plushify_core.domain.generation import Generation
 from plushify_core.domain.ledger import EntryKind, LedgerEntry, Subscription
 from plushify_core.domain.model_call import ModelCall
+from plushify_core.ports import Installation
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Tables:
     expired_grants: dict[UUID, UUID] = field(default_factory=dict)
     grant_keys: dict[tuple[str, str], UUID] = field(default_factory=dict)
     model_calls: dict[UUID, ModelCall] = field(default_factory=dict)
+    installations: dict[int, Installation] = field(default_factory=dict)
 
     def copy(self) -> Self:
         """Return a copy that can be changed independently."""

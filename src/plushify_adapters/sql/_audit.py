@@ -53,6 +53,11 @@ class SqlAudit(Repository, ports.Audit):
         query = select(GENERATIONS).where(GENERATIONS.c.id.in_(generation_ids))
         return [to_generation(row) for row in await self.connection.execute(query)]
 
+    async def newest(self) -> UUID | None:
+        # PostgreSQL has no max() of a UUID before version 18.
+        query = select(GENERATIONS.c.id).order_by(GENERATIONS.c.id.desc()).limit(1)
+        return (await self.connection.execute(query)).scalar_one_or_none()
+
     async def entry_sums(self, generation_ids: Sequence[UUID]) -> Mapping[UUID, int]:
         generation_id = LEDGER_ENTRIES.c.generation_id
         query = select(generation_id, func.sum(LEDGER_ENTRIES.c.amount)).where(generation_id.in_(generation_ids))

@@ -34,6 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from plushify_adapters.sql._audit import SqlAudit
 from plushify_adapters.sql._credits import SqlCredits
 from plushify_adapters.sql._generations import SqlGenerations
+from plushify_adapters.sql._installations import SqlInstallations
 from plushify_adapters.sql._model_calls import SqlModelCalls
 from plushify_adapters.sql.engine import EngineOptions, create_engine
 from plushify_core import ports
@@ -82,3 +83,7 @@ class SqlTransaction(ports.Transaction):
     @property
     def audit(self) -> SqlAudit:
         return SqlAudit(self.connection)
+
+    @property
+    def installations(self) -> SqlInstallations:
+        return SqlInstallations(self.connection)

@@ -166,3 +166,15 @@ MODEL_CALLS = Table(
     Index(None, "started_at"),
     Index(None, "user_id", "started_at"),
 )
+
+ONLY_ROW = 1
+"""Primary key of the only row of `INSTALLATION`."""
+
+INSTALLATION = Table(
+    "installation",
+    METADATA,
+    Column("singleton", Integer, primary_key=True, autoincrement=False),
+    Column("id", Uuid, nullable=False),
+    Column("storage_marked", Boolean, nullable=False),
+    CheckConstraint(f"singleton = {ONLY_ROW}", name="one_row"),
+)

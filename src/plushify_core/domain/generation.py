@@ -10,7 +10,7 @@ Each transition is a method that returns the next value. The store applies it as
 if two processes change the same generation, one succeeds and the other changes nothing.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
@@ -41,7 +41,13 @@ class Rendition(StrEnum):
 
 
 BLOB_ROOT = "generations/"
-"""Prefix of the keys of all blobs."""
+"""Prefix of the keys of the blobs of all generations."""
+
+TRASH_ROOT = "trash/"
+"""Prefix of the keys of removed orphaned blobs. A day and the former key follow."""
+
+INSTALLATION_KEY = "installation"
+"""Key of the blob with the id of the installation that the blob store belongs to."""
 
 
 def blob_prefix(generation_id: UUID) -> str:
@@ -59,6 +65,16 @@ def generation_id_of(key: str) -> UUID | None:
     try:
         return UUID(key.removeprefix(BLOB_ROOT).partition("/")[0])
     except ValueError:
+        return None
+
+
+def time_of(generation_id: UUID) -> datetime | None:
+    """Return the time at which this id was made, to the millisecond; None if it is not a UUID version 7."""
+    if generation_id.version != 7:
+        return None
+    try:
+        return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=generation_id.int >> 80)
+    except OverflowError:
         return None
 
 

@@ -7,7 +7,7 @@ import msgspec
 from plushify_core.domain.catalog import FREE_CREDITS
 from plushify_core.domain.errors import InvalidInput, Reason
 
-_MAY_BE_ZERO = {"undo_delete_s", "free_credits", "drain_s"}
+_MAY_BE_ZERO = {"undo_delete_s", "free_credits", "drain_s", "orphan_age_days", "orphan_percent", "orphan_count"}
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +37,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         audit_batch: rows or keys that the audit reads at once.
         audit_listings: listings of the blob store that the audit runs concurrently. The blob stores of
             `plushify_adapters` do not run more requests concurrently than the default.
+        orphan_age_days: age in days from which an orphaned blob may be removed.
+        orphan_percent: share of all listed blobs that one removal of orphaned blobs may move, in percent.
+        orphan_count: number of orphaned blobs that a removal may move even if it is a larger share.
+        blob_trash_days: days after its removal when an orphaned blob is erased for good.
         daily_spend_nano_usd: cost of the model calls of one day (UTC) from which the model is not called any more, in
             nano-dollars; None: no limit. A call whose cost is not known counts with its expected price.
         expected_call_cost_nano_usd: expected price of a call if neither the model nor its recent calls tell one, in
@@ -65,6 +69,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: float = 20.0
     audit_batch: int = 500
     audit_listings: int = 8
+    orphan_age_days: float = 7.0
+    orphan_percent: float = 5.0
+    orphan_count: int = 10
+    blob_trash_days: int = 30
     daily_spend_nano_usd: int | None = None
     expected_call_cost_nano_usd: int = 40_000_000
     failed_generations_per_user_per_day: int | None = 20
@@ -117,6 +125,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         has_valid_length = 1 <= len(key) <= self.max_idempotency_key_chars
         if not (has_valid_length and all("!" <= char <= "~" for char in key)):
             raise InvalidInput(Reason.IDEMPOTENCY_KEY_INVALID)
+
+    @property
+    def orphan_age(self) -> timedelta:
+        """Age from which an orphaned blob may be removed."""
+        return timedelta(days=self.orphan_age_days)
+
+    def removable_orphans(self, listed: int) -> int:
+        """Return how many orphaned blobs one removal may move if `listed` blobs are stored."""
+        return max(self.orphan_count, int(listed * self.orphan_percent / 100))
 
     def validate_page(self, items: int) -> None:
         """Validate the number of items of a page.

@@ -6,10 +6,11 @@
 from plushify_core.ports.accounts import AccountStore, Session, User
 from plushify_core.ports.ambient import Clock, NewId, utc_now, uuid7
 from plushify_core.ports.audit import Audit, Imbalance
-from plushify_core.ports.blobs import BlobMissing, BlobStore, validate_key
+from plushify_core.ports.blobs import BlobEntry, BlobMissing, BlobStore, validate_key
 from plushify_core.ports.calls import CostLine, ModelCalls
 from plushify_core.ports.codec import EncodedImage, ImageCodec, Picture
 from plushify_core.ports.events import BalanceChanged, Event, Events, GenerationChanged, changes_of
+from plushify_core.ports.installation import Installation, Installations
 from plushify_core.ports.model import (
     Capabilities,
     ImageModel,
@@ -26,6 +27,7 @@ __all__ = [
     "AccountStore",
     "Audit",
     "BalanceChanged",
+    "BlobEntry",
     "BlobMissing",
     "BlobStore",
     "Capabilities",
@@ -41,6 +43,8 @@ __all__ = [
     "ImageCodec",
     "ImageModel",
     "Imbalance",
+    "Installation",
+    "Installations",
     "Level",
     "ModelCalls",
     "ModelError",

@@ -38,10 +38,14 @@ class Audit(Protocol):
         """Return the generations with these ids that exist, in any order."""
         ...
 
+    async def newest(self) -> UUID | None:
+        """Return the greatest id of a generation, and so the newest; None if there are no generations."""
+        ...
+
     async def entry_sums(self, generation_ids: Sequence[UUID]) -> Mapping[UUID, int]:
         """Return the sum of the ledger entries of each generation, in credits.
 
-        A generation without entries may be absent.
+        A generation without entries is absent.
         """
         ...
 

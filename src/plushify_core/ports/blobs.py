@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Protocol
+
+import msgspec
 
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII)
 
@@ -21,6 +24,13 @@ def validate_key(key: str) -> None:
         raise ValueError(f"not a key of a blob: {key!r}")
 
 
+class BlobEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Blob in a listing. `modified_at` is the time of its last change; None if the store does not record it."""
+
+    key: str
+    modified_at: datetime | None
+
+
 class BlobStore(Protocol):
     """Store of bytes under keys.
 
@@ -37,6 +47,14 @@ class BlobStore(Protocol):
         """
         ...
 
+    async def create(self, key: str, data: bytes, *, media_type: str) -> bool:
+        """Store `data` unless the key has a blob. Return False, and change nothing, if it has one.
+
+        If the store can write conditionally, one of several concurrent calls returns True. If it cannot, the last one
+        may win, so callers read the blob afterwards.
+        """
+        ...
+
     def read(self, key: str) -> AsyncIterator[bytes]:
         """Return the bytes of the blob in chunks.
 
@@ -49,8 +67,22 @@ class BlobStore(Protocol):
         """Delete the blob. Do nothing if there is none."""
         ...
 
+    async def move(self, key: str, to: str) -> None:
+        """Give the blob the key `to`, replacing an existing blob, without reading its bytes into this process.
+
+        If the process dies meanwhile, the blob has its old key, its new key or both.
+
+        Raises:
+            BlobMissing: `key` has no blob.
+        """
+        ...
+
     def keys(self, prefix: str) -> AsyncIterator[str]:
         """Return the keys that begin with `prefix`, in any order. A large listing is streamed if the store can."""
+        ...
+
+    def entries(self, prefix: str) -> AsyncIterator[BlobEntry]:
+        """Return what `keys` returns, with times. The blobs directly in one folder follow each other."""
         ...
 
     async def url(self, key: str, *, expires_s: int, download_name: str | None = None) -> str | None:

@@ -13,6 +13,7 @@ from plushify_core.domain.generation import Generation
 from plushify_core.domain.ledger import LedgerEntry, Subscription
 from plushify_core.ports.audit import Audit
 from plushify_core.ports.calls import ModelCalls
+from plushify_core.ports.installation import Installations
 
 
 class Sort(StrEnum):
@@ -164,6 +165,11 @@ class Transaction(Protocol):
     @property
     def audit(self) -> Audit:
         """Queries that search the whole store for inconsistencies."""
+        ...
+
+    @property
+    def installations(self) -> Installations:
+        """Record of the identity of the installation."""
         ...
 
 

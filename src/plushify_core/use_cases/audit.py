@@ -7,19 +7,21 @@ unfinished or ended recently, and generations that change while they are read.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from uuid import UUID
 
 import msgspec
 
-from plushify_core.domain.generation import BLOB_ROOT, Generation, Status, generation_id_of
+from plushify_core.domain.generation import TRASH_ROOT, Generation, Status, generation_id_of, time_of
 from plushify_core.domain.limits import Limits
 from plushify_core.domain.model_call import ModelCall, Outcome
-from plushify_core.ports import BlobStore, Clock, NewId, Store
+from plushify_core.ports import BlobEntry, BlobMissing, BlobStore, Clock, NewId, Store
 from plushify_core.use_cases._ledger_postings import LedgerPostings
+from plushify_core.use_cases._unnamed_blobs import Folder, UnnamedBlobs
 
 
 class Disagreement(StrEnum):
@@ -31,6 +33,7 @@ class Disagreement(StrEnum):
     CALL = "model_call_without_outcome"
     BLOB_MISSING = "blob_missing"
     BLOB_UNKNOWN = "blob_without_row"
+    ROW_LOST = "row_lost"
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,29 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     detail: str
     repaired: bool = False
+
+
+class Removal(msgspec.Struct, frozen=True, kw_only=True):
+    """Removal of orphaned blobs of at least the age `older_than`, and of no more than `at_most`."""
+
+    older_than: timedelta
+    at_most: int
+
+
+class TooManyOrphans(Exception):
+    """Error for a removal that would move more blobs than is plausible.
+
+    Args:
+        removable: number of orphaned blobs that would be removed.
+        listed: number of all blobs.
+        lost: number of generations whose row is lost.
+    """
+
+    def __init__(self, *, removable: int, listed: int, lost: int) -> None:
+        super().__init__(f"{removable} of {listed} blobs would be removed, and {lost} rows are lost")
+        self.removable = removable
+        self.listed = listed
+        self.lost = lost
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,18 +78,69 @@ class AuditUseCase:
     new_id: NewId
     limits: Limits
 
-    async def findings(self, *, repair: bool = False) -> AsyncIterator[Finding]:
+    async def findings(self, *, repair: bool = False, removal: Removal | None = None) -> AsyncIterator[Finding]:
         """Yield every inconsistency as it is found.
 
         Args:
             repair: repair the inconsistencies whose repair costs no user anything: set balances to the sum of their
-                entries, post missing refunds, close model calls without an outcome as interrupted, and remove blobs
-                without a row. The others are only reported: the next sweep settles expired leases, and a person must
-                decide about missing pictures and missing charges.
+                entries, post missing refunds, and close model calls without an outcome as interrupted. The others are
+                only reported: the next sweep settles expired leases, and a person must decide about missing pictures,
+                missing charges and lost rows. No blob is removed.
+            removal: move orphaned blobs to the trash, as `plan_removal` has planned it. Blobs whose row is lost are
+                never moved.
         """
-        for find in (self._balances, self._generations, self._calls, self._unknown_blobs):
+        for find in (self._balances, self._generations, self._calls):
             async for finding in find(repair):
                 yield finding
+        async for finding in self._unnamed_blobs(removal):
+            yield finding
+
+    async def plan_removal(self, older_than: timedelta | None = None, *, any_number: bool = False) -> Removal:
+        """Count the orphaned blobs, and return the removal that `findings` may perform.
+
+        Args:
+            older_than: age from which orphaned blobs are removed, by default `Limits.orphan_age_days`.
+            any_number: allow the removal of any number of blobs, also if rows are lost.
+
+        Raises:
+            TooManyOrphans: more blobs would be removed than the limits allow, or rows are lost. Then the database
+                probably does not belong to the blob store, or is older.
+        """
+        older_than = self.limits.orphan_age if older_than is None else older_than
+        listed = removable = lost = 0
+        async for folder in self._search.folders():
+            listed += folder.listed
+            lost += folder.lost is not None
+            removable += sum(self._is_removable(folder, blob, older_than) for blob in folder.unnamed)
+        if removable and not any_number and (lost or removable > self.limits.removable_orphans(listed)):
+            raise TooManyOrphans(removable=removable, listed=listed, lost=lost)
+        return Removal(older_than=older_than, at_most=removable)
+
+    async def empty_trash(self) -> int:
+        """Erase the orphaned blobs that were removed more than `Limits.blob_trash_days` ago, and return their number.
+
+        A blob that a row names is kept, because it was removed while the database was another one.
+        """
+        erased, batch = 0, list[str]()
+        last_day = (self.clock() - timedelta(days=self.limits.blob_trash_days)).strftime("%Y-%m-%d")
+        async for entry in self.blobs.entries(TRASH_ROOT):
+            if entry.key.removeprefix(TRASH_ROOT).partition("/")[0] < last_day:
+                batch.append(entry.key)
+            if len(batch) == self.limits.audit_batch:
+                erased += await self._erase(batch)
+                batch.clear()
+        return erased + await self._erase(batch)
+
+    async def _erase(self, trashed: Sequence[str]) -> int:
+        """Erase the blobs with these keys in the trash that no row names. Return their number."""
+        former = {key: key.removeprefix(TRASH_ROOT).partition("/")[2] for key in trashed}
+        owners = {owner for key in former.values() if (owner := generation_id_of(key)) is not None}
+        async with self.store.begin() as tx:
+            named = {key for generation in await tx.audit.find([*owners]) for key in generation.blob_keys}
+        erased = [key for key in trashed if former[key] not in named]
+        for key in erased:
+            await self.blobs.delete(key)
+        return len(erased)
 
     async def _balances(self, repair: bool) -> AsyncIterator[Finding]:
         after: str | None = None
@@ -167,52 +244,39 @@ class AuditUseCase:
                 return
             after = batch[-1].generation_id
 
-    async def _unknown_blobs(self, repair: bool) -> AsyncIterator[Finding]:
-        batch: list[str] = []
-        async for key in self.blobs.keys(BLOB_ROOT):
-            batch.append(key)
-            if len(batch) == self.limits.audit_batch:
-                async for finding in self._unknown_among(batch, repair):
-                    yield finding
-                batch.clear()
-        async for finding in self._unknown_among(batch, repair):
-            yield finding
-
-    async def _unknown_among(self, keys: Sequence[str], repair: bool) -> AsyncIterator[Finding]:
-        """Yield a finding for each listed blob that no row names.
-
-        A row is committed before its blobs are stored, so the row of a listed blob is visible here.
-        """
-        owners = {key: generation_id_of(key) for key in keys}
-        async with self.store.begin() as tx:
-            found = await tx.audit.find([owner for owner in {*owners.values()} if owner is not None])
-        rows = {generation.id: generation for generation in found}
-        for key, owner in owners.items():
-            row = rows.get(owner) if owner is not None else None
-            if row is not None and (key in row.blob_keys or not self._is_at_rest(row)):
+    async def _unnamed_blobs(self, removal: Removal | None) -> AsyncIterator[Finding]:
+        left = removal.at_most if removal else 0
+        async for folder in self._search.folders():
+            if folder.lost is not None:
+                yield Finding(disagreement=Disagreement.ROW_LOST, subject=str(folder.owner), detail=folder.lost)
                 continue
-            repaired = repair and owner is not None
-            if repaired:
-                await self.blobs.delete(key)
-            yield Finding(
-                disagreement=Disagreement.BLOB_UNKNOWN,
-                subject=key,
-                detail="no row has its id" if row is None else f"its row is {row.status} and does not name it",
-                repaired=repaired,
-            )
+            row = folder.row
+            for blob in folder.unnamed:
+                removed = removal is not None and left > 0 and self._is_removable(folder, blob, removal.older_than)
+                if removed:
+                    left -= 1
+                    await self._move_to_trash(blob.key)
+                yield Finding(
+                    disagreement=Disagreement.BLOB_UNKNOWN,
+                    subject=blob.key,
+                    detail="no row has its id" if row is None else f"its row is {row.status} and does not name it",
+                    repaired=removed,
+                )
+
+    def _is_removable(self, folder: Folder, blob: BlobEntry, older_than: timedelta) -> bool:
+        """Return whether this unnamed blob is orphaned and old enough. A blob of unknown age is not."""
+        if folder.owner is None or folder.lost is not None:
+            return False
+        times = [time for time in (blob.modified_at, time_of(folder.owner)) if time is not None]
+        return bool(times) and max(times) <= self.clock() - older_than
+
+    async def _move_to_trash(self, key: str) -> None:
+        with suppress(BlobMissing):  # a concurrent removal was faster
+            await self.blobs.move(key, f"{TRASH_ROOT}{self.clock():%Y-%m-%d}/{key}")
 
     def _settled_before(self) -> datetime:
         """Return the time such that leases and generations that ended before it should be settled."""
         return self.clock() - self.limits.lease_margin
-
-    def _is_at_rest(self, generation: Generation) -> bool:
-        """Return whether all processes have finished storing and removing blobs of this generation."""
-        if generation.completed_at is None or generation.purging:
-            return False
-        settled_before = self._settled_before()
-        if generation.untidy_since is not None:
-            settled_before -= self.limits.late_write  # the sweep removes its orphaned blobs only after this time
-        return generation.completed_at < settled_before
 
     async def _is_refunded_by_hand(self, generation: Generation) -> bool:
         """Return whether somebody has given the price of a delivered picture back."""
@@ -238,6 +302,10 @@ class AuditUseCase:
     async def _post_missing_refund(self, generation: Generation) -> None:
         async with self.store.begin() as tx:
             await self._postings.refund(tx, generation, reason="audit: failed and not refunded")
+
+    @cached_property
+    def _search(self) -> UnnamedBlobs:
+        return UnnamedBlobs(store=self.store, blobs=self.blobs, clock=self.clock, limits=self.limits)
 
     @cached_property
     def _postings(self) -> LedgerPostings:

@@ -57,18 +57,22 @@ class RecoverUseCase:
     new_id: NewId
     limits: Limits
 
-    async def sweep(self) -> Swept:
+    async def sweep(self, *, reclaim: bool = True) -> Swept:
         """Run `sweep_leases`, then `sweep_blobs`, and return the combined result."""
-        leases, blobs = await self.sweep_leases(), await self.sweep_blobs()
+        leases, blobs = await self.sweep_leases(reclaim=reclaim), await self.sweep_blobs()
         return msgspec.structs.replace(leases, purged=blobs.purged, tidied=blobs.tidied)
 
-    async def sweep_leases(self) -> Swept:
+    async def sweep_leases(self, *, reclaim: bool = True) -> Swept:
         """Handle one batch of generations whose lease has expired, and one batch of expired credits.
 
         A running generation is failed and refunded. It is never dispatched again, because its model call may have been
         paid. A pending generation was never dispatched, so it is reclaimed if there is time left until its deadline.
+
+        Args:
+            reclaim: whether the caller runs reclaimed generations. If not, they are left to another process, and
+                refunded after their deadline.
         """
-        refunded, to_run = await self._handle_expired_leases()
+        refunded, to_run = await self._handle_expired_leases(reclaim=reclaim)
         expired = await _log_failure(self._expire_credits())
         return Swept(refunded=refunded, expired=expired, to_run=to_run)
 
@@ -78,7 +82,7 @@ class RecoverUseCase:
         tidied = await _log_failure(self._tidy_failures())
         return Swept(purged=purged, tidied=tidied)
 
-    async def _handle_expired_leases(self) -> tuple[int, tuple[UUID, ...]]:
+    async def _handle_expired_leases(self, *, reclaim: bool) -> tuple[int, tuple[UUID, ...]]:
         now = self.clock()
         failed: list[tuple[Generation, Generation]] = []
         to_run: list[UUID] = []
@@ -87,6 +91,8 @@ class RecoverUseCase:
             # Sorted by user, so that concurrent sweeps lock subscriptions in the same order and cannot deadlock.
             for abandoned in sorted(batch, key=lambda generation: generation.user_id):
                 if abandoned.status is Status.PENDING and now < abandoned.deadline_at:
+                    if not reclaim:
+                        continue
                     reclaimed = abandoned.reclaim(abandoned.deadline_at + self.limits.lease_margin)
                     if await tx.generations.replace(abandoned, reclaimed):
                         to_run.append(abandoned.id)

@@ -53,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _exit_with_message(error: Exception) -> None:
     """Print the message of an expected error and exit. Return if the error is a bug, whose traceback is needed."""
-    from plushify_core import PlushifyError
+    from plushify_core import PlushifyError, WrongStorage
+    from plushify_web.preflight import wrong_storage_message
     from plushify_web.settings import SettingsError
 
     match error:
@@ -61,6 +62,8 @@ def _exit_with_message(error: Exception) -> None:
             fail(str(error), 2)
         case PlushifyError():
             fail(error.message, 1)
+        case WrongStorage():
+            fail(wrong_storage_message(error), 1)
         case OSError():
             fail(f"{error}.", 1)
 

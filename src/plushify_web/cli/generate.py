@@ -73,7 +73,7 @@ def generate(
             "id": str(generation.id),
         }
 
-    result = run(make)
+    result = run(make, uses_storage=True)
     if as_json:
         print_json(result)
         return

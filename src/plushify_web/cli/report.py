@@ -19,6 +19,7 @@ SUBJECTS = {
     Disagreement.CALL: "model call of",
     Disagreement.BLOB_MISSING: "missing",
     Disagreement.BLOB_UNKNOWN: "stray",
+    Disagreement.ROW_LOST: "row of",
 }
 
 
@@ -35,6 +36,7 @@ class Report:
     _warnings: int = field(init=False, default=0)
     _disagreeing: int = field(init=False, default=0)
     _mended: int = field(init=False, default=0)
+    _stray: int = field(init=False, default=0)
 
     @property
     def healthy(self) -> bool:
@@ -55,6 +57,7 @@ class Report:
         """Print a finding of the audit."""
         self._mended += finding.repaired
         self._disagreeing += not finding.repaired
+        self._stray += not finding.repaired and finding.disagreement is Disagreement.BLOB_UNKNOWN
         sentence = f"{SUBJECTS[finding.disagreement]} {finding.subject}: {finding.detail}"
         mark = "mended" if finding.repaired else "disagrees"
         self._print("finding", msgspec.structs.asdict(finding), _line(mark, sentence))
@@ -82,6 +85,8 @@ class Report:
         if not self._disagreeing:
             return f"{', '.join(parts or ['All agrees'])}."
         advice = "a person has to decide" if repair else "`plushify doctor --repair` mends what is safe"
+        if self._stray:
+            advice += ", and `--remove-orphaned-blobs` moves old stray pictures to the trash"
         return f"{', '.join(parts)}: {advice}."
 
     def _print(self, kind: str, values: dict[str, Any], line: str) -> None:

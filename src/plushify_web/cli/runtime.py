@@ -13,17 +13,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def run(command: "Callable[[Container], Awaitable[T]]", *, migrate: bool = True) -> T:
+def run(command: "Callable[[Container], Awaitable[T]]", *, migrate: bool = True, uses_storage: bool = False) -> T:
     """Run `command` in an event loop and return its result.
 
     Args:
         command: function that gets the container.
         migrate: whether to migrate the database to the schema of this version first.
+        uses_storage: whether to check first that the database and the storage belong together.
     """
     import asyncio
 
     async def run_with_container() -> T:
         async with _container(migrate=migrate) as container:
+            if uses_storage:
+                from plushify_web.preflight import check_installation
+
+                await check_installation(container.installation())
             return await command(container)
 
     try:

@@ -24,7 +24,7 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help="Number of worker processes.", min=1)] = 1,
 ) -> None:
-    """Serve the page and the HTTP API. Migrates the database first."""
+    """Serve the page and the HTTP API. Migrates the database first, and checks that the storage belongs to it."""
     import multiprocessing
 
     from granian import Granian
@@ -36,7 +36,7 @@ def serve(
     # A fork would copy locks that threads of this process may hold.
     multiprocessing.set_start_method("spawn", force=True)
     _check_address(host, port)
-    settings, title = run(_prepare)
+    settings, title = run(_prepare, uses_storage=True)
     server = Granian(
         "plushify_web.app:create_app",
         factory=True,

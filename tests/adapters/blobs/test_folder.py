@@ -13,7 +13,7 @@ import pytest
 
 from plushify_adapters.blobs import FsspecBlobStore, _folder, _store
 from plushify_adapters.conformance.blobs import keys, read
-from plushify_core.ports import BlobMissing
+from plushify_core.ports import BlobEntry, BlobMissing
 
 pytestmark = pytest.mark.anyio
 
@@ -211,15 +211,15 @@ async def test_closes_an_unfinished_listing_in_a_thread(
     for key in ("1", "2", "3"):
         await put(blobs, key)
     closed_in: list[str] = []
-    listed = _folder.Folder.keys
+    listed = _folder.Folder.entries
 
-    def record(objects: _folder.Folder, prefix: str) -> Iterator[str]:
+    def record(objects: _folder.Folder, prefix: str) -> Iterator[BlobEntry]:
         try:
             yield from listed(objects, prefix)
         finally:
             closed_in.append(threading.current_thread().name)
 
-    monkeypatch.setattr(_folder.Folder, "keys", record)
+    monkeypatch.setattr(_folder.Folder, "entries", record)
 
     async with aclosing(cast("AsyncGenerator[str, None]", blobs.keys(""))) as listing:
         await anext(listing)

@@ -21,19 +21,25 @@ from plushify_core import (
 )
 from plushify_core.domain.generation import blob_key
 from tests.broken import BrokenBlobs
-from tests.in_memory import InMemoryPlushify
+from tests.in_memory import InMemoryPlushify, PlushifyForTests
 from tests.invariants import in_memory, violations
 from tests.virtual_time import on_virtual_time
 
 LONG_AFTER_S = 1_000
+NO_AGE = timedelta(0)
 
 
-async def audit(plushify: InMemoryPlushify, *, repair: bool = False) -> list[Finding]:
-    """Return the findings of an audit."""
+async def audit(
+    plushify: PlushifyForTests, *, repair: bool = False, remove_older_than: timedelta | None = None
+) -> list[Finding]:
+    """Return the findings of an audit that removes any number of orphaned blobs of this age."""
     case = AuditUseCase(
         store=plushify.store, blobs=plushify.blobs, clock=plushify.clock, new_id=plushify.new_id, limits=plushify.limits
     )
-    return [finding async for finding in case.findings(repair=repair)]
+    removal = None
+    if remove_older_than is not None:
+        removal = await case.plan_removal(remove_older_than, any_number=True)
+    return [finding async for finding in case.findings(repair=repair, removal=removal)]
 
 
 async def overwrite(plushify: InMemoryPlushify, current: Generation, **changes: object) -> None:
@@ -55,10 +61,14 @@ async def withdraw(plushify: InMemoryPlushify) -> str:
 
 
 async def assert_removes(plushify: InMemoryPlushify, key: str) -> None:
-    """Assert that the only finding is a blob without a row, and that an audit removes it."""
+    """Assert that the only finding is a blob without a row, and that only a removal moves it to the trash."""
     (finding,) = await audit(plushify, repair=True)
+    assert (finding.disagreement, finding.subject, finding.repaired) == (Disagreement.BLOB_UNKNOWN, key, False)
+    assert key in plushify.blobs.blobs
+    (finding,) = await audit(plushify, remove_older_than=NO_AGE)
     assert (finding.disagreement, finding.subject, finding.repaired) == (Disagreement.BLOB_UNKNOWN, key, True)
     assert key not in plushify.blobs.blobs
+    assert f"trash/{plushify.clock():%Y-%m-%d}/{key}" in plushify.blobs.blobs
 
 
 @on_virtual_time
@@ -80,7 +90,7 @@ async def test_reads_in_pages() -> None:
     for generation in made:
         assert generation.generated is not None
         await plushify.blobs.delete(generation.generated.key)
-        await plushify.blobs.put(f"generations/{plushify.new_id()}/original", b"stray", media_type="image/jpeg")
+        await plushify.blobs.put(f"generations/{plushify.new_id()}/probe", b"stray", media_type="image/jpeg")
     await wait()
     kinds = [finding.disagreement for finding in await audit(plushify)]
     assert kinds == [Disagreement.BLOB_MISSING] * 5 + [Disagreement.BLOB_UNKNOWN] * 5
@@ -205,12 +215,13 @@ async def test_blobs_without_a_row() -> None:
     """A blob without a row is removed. A key of an unknown form is a finding, and is not removed."""
     plushify = InMemoryPlushify()
     await plushify.make()
-    stray, foreign = f"generations/{plushify.new_id()}/generated", "generations/readme.txt"
-    for key in (stray, foreign):
+    stray, foreign = f"generations/{plushify.new_id()}/probe", "generations/readme.txt"
+    hex_folder = f"generations/{plushify.new_id().hex}/original"
+    for key in (stray, foreign, hex_folder):
         await plushify.blobs.put(key, b"x", media_type="text/plain")
-    found = {finding.subject: finding.repaired for finding in await audit(plushify, repair=True)}
-    assert found == {stray: True, foreign: False}
-    assert [finding.subject for finding in await audit(plushify)] == [foreign]
+    found = {finding.subject: finding.repaired for finding in await audit(plushify, remove_older_than=NO_AGE)}
+    assert found == {stray: True, foreign: False, hex_folder: False}
+    assert {finding.subject for finding in await audit(plushify)} == {foreign, hex_folder}
 
 
 @on_virtual_time

@@ -58,6 +58,21 @@ async def test_pending_after_its_lease() -> None:
 
 
 @on_virtual_time
+async def test_settles_without_reclaiming() -> None:
+    """A sweep that does not reclaim leaves a pending generation to others until its deadline, then refunds it."""
+    plushify = InMemoryPlushify()
+    generation = await plushify.submit()
+    await asyncio.sleep(59)
+
+    assert await plushify.recover.sweep(reclaim=False) == NOTHING
+    assert await plushify.row(generation.id) == generation
+
+    await asyncio.sleep(1)
+    assert await plushify.recover.sweep(reclaim=False) == Swept(refunded=1)
+    assert await plushify.amounts() == [3, -1, 1]
+
+
+@on_virtual_time
 async def test_reclaimed_and_never_run() -> None:
     """A reclaimed generation that is never run is refunded when its new lease expires, and its photo is removed."""
     plushify = InMemoryPlushify()

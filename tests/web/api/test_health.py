@@ -6,6 +6,8 @@ import pytest
 
 from plushify_adapters.sql import SqlStore
 from plushify_adapters.sql.migrate import Migrations
+from plushify_core import uuid7
+from plushify_core.domain.generation import INSTALLATION_KEY
 from plushify_web.app import create_app
 from plushify_web.container import Container
 from plushify_web.settings import Settings
@@ -49,4 +51,15 @@ async def test_not_ready_without_the_blob_store(container: Container, monkeypatc
         response = await client.get("/health/ready")
     assert (response.status_code, response.json()["detail"]) == (503, "Not ready: the blob store.")
     assert "route" not in response.text
+    await store.aclose()
+
+
+async def test_not_ready_on_the_storage_of_another_installation(container: Container) -> None:
+    """A process that started while the storage was down is not ready if the storage turns out to be another's."""
+    store: SqlStore = container.store()
+    await Migrations(store.engine).upgrade()
+    await container.blobs().put(INSTALLATION_KEY, str(uuid7()).encode(), media_type="text/plain")
+    async with browser(create_app(container)) as client:
+        response = await client.get("/health/ready")
+    assert (response.status_code, response.json()["detail"]) == (503, "Not ready: the blob store.")
     await store.aclose()

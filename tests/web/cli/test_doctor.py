@@ -38,6 +38,15 @@ def damage(tmp_path: Path) -> Damage:
     return execute
 
 
+def orphan(generation_id: str, damage: Damage, tmp_path: Path) -> Path:
+    """Erase a generation as a purge does, except for its photo, and return the path of the photo."""
+    damage("DELETE FROM generations WHERE id = ?", generation_id.replace("-", ""))
+    folder = tmp_path / "data" / "blobs" / "generations" / generation_id
+    for name in ("generated", "thumbnail"):
+        (folder / name).unlink()
+    return folder / "original"
+
+
 def run_doctor(plushify: Shell, *arguments: object) -> tuple[int, list[dict[str, Any]]]:
     """Run `plushify doctor --json`, and return its exit code and the objects that follow the check of the database."""
     exit_code, out, _ = plushify("doctor", "--json", *arguments)
@@ -61,11 +70,12 @@ def test_a_healthy_installation(plushify: Shell, generation_id: str) -> None:
 
 
 def test_repairs_findings(plushify: Shell, generation_id: str, damage: Damage, tmp_path: Path) -> None:
-    """Without `--repair`, findings are listed and nothing changes. With it they are repaired, and do not recur."""
+    """Without `--repair`, findings are listed and nothing changes. With it they are repaired, and do not recur.
+
+    A picture without a row is moved to the trash by an option of its own.
+    """
     damage("UPDATE subscriptions SET balance = 100")
-    stray = tmp_path / "data" / "blobs" / "generations" / "01a2055c-6679-7778-8435-66eb79f2a25b" / "original"
-    stray.parent.mkdir()
-    stray.write_bytes(b"orphaned")
+    stray = orphan(generation_id, damage, tmp_path)
     for _ in range(2):
         exit_code, out, _ = plushify("doctor")
         assert exit_code == 1
@@ -75,15 +85,25 @@ def test_repairs_findings(plushify: Shell, generation_id: str, damage: Damage, t
             ["2", "disagree:"],
         ]
         assert "100, the entries add up to 2" in out
+        assert "`--remove-orphaned-blobs` moves old stray pictures to the trash" in out
     assert plushify.json("credits", "show", EMAIL)["balance"] == 100
 
     exit_code, (swept, balance, blob, end) = run_doctor(plushify, "--repair")
-    assert (exit_code, end) == (0, summary(mended=2))
+    assert (exit_code, end) == (1, summary(mended=1, disagreeing=1))
     assert swept == {"type": "sweep", "refunded": 0, "erased": 0, "tidied": 0, "finished": 0, "expired": 0}
     assert (balance["disagreement"], balance["repaired"]) == ("balance_differs_from_entries", True)
-    assert (blob["disagreement"], blob["repaired"]) == ("blob_without_row", True)
+    assert (blob["disagreement"], blob["repaired"]) == ("blob_without_row", False)
     assert plushify.json("credits", "show", EMAIL)["balance"] == 2
+    assert stray.exists()
+
+    exit_code, (blob, end) = run_doctor(plushify, "--remove-orphaned-blobs")
+    assert (exit_code, blob["repaired"], end) == (1, False, summary(disagreeing=1))  # it is too young
+    assert stray.exists()
+    exit_code, (blob, end) = run_doctor(plushify, "--remove-orphaned-blobs", "--older-than", "0d")
+    assert (exit_code, blob["repaired"], end) == (0, True, summary(mended=1))
     assert not stray.exists()
+    (trashed,) = (tmp_path / "data" / "blobs" / "trash").rglob("original")
+    assert trashed.parent.name == generation_id
     assert run_doctor(plushify) == (0, [summary()])
 
 

@@ -3,6 +3,7 @@
 from plushify_adapters.conformance.store.audit import AuditContract
 from plushify_adapters.conformance.store.credits import CreditsContract
 from plushify_adapters.conformance.store.generations import GenerationsContract
+from plushify_adapters.conformance.store.installations import InstallationsContract
 from plushify_adapters.conformance.store.model_calls import ModelCallsContract
 from plushify_adapters.conformance.store.sweeps import SweepsContract
 from plushify_adapters.conformance.store.transactions import TransactionsContract
@@ -18,6 +19,7 @@ class StoreConformance(
     CreditsContract,
     ModelCallsContract,
     AuditContract,
+    InstallationsContract,
     UseCasesContract,
 ):
     """Contract of `Store`. A subclass sets `adapter`. It overrides `store` if the adapter needs arguments."""
