@@ -8,9 +8,11 @@ import pytest
 
 from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel
 from plushify_core.ports import Level, Notice
+from plushify_web import preflight as preflight_module
 from plushify_web.app import create_app
-from plushify_web.preflight import PROBE, Preflight
+from plushify_web.preflight import CANCELLATION_TIMEOUT_S, PROBE, Preflight
 from plushify_web.settings import Settings
+from tests.broken import StubbornBlobs, ignore_cancellation
 from tests.in_memory import Ids
 from tests.virtual_time import EPOCH
 from tests.web.conftest import browser, make_container
@@ -113,3 +115,29 @@ async def test_reports_storage_that_returns_other_bytes() -> None:
     notice = await preflight(MemoryImageModel(), blobs).check_storage()
     assert (notice.level, notice.detail) == (Level.ERROR, "A blob was read that is not what was written.")
     assert [key async for key in blobs.keys("")] == []
+
+
+async def test_reports_storage_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The storage check ends at its limit if the storage neither answers nor refuses."""
+    monkeypatch.setattr(preflight_module, "STORAGE_TIMEOUT_S", 0.05)
+    blobs = StubbornBlobs()
+    blobs.delays_s = {"put probe": 0.5}
+    async with asyncio.timeout(0.4):
+        notice = await preflight(MemoryImageModel(), blobs).check_storage()
+    assert (notice.level, notice.subject) == (Level.ERROR, "storage")
+    assert "TimeoutError" in notice.detail
+
+
+async def test_a_self_check_that_ignores_its_cancellation_delays_no_shutdown() -> None:
+    """A self-check that hangs for ever delays the end of the block no longer than the limit."""
+    over = asyncio.Event()
+
+    class StubbornModel(MemoryImageModel):
+        async def self_check(self) -> tuple[Notice, ...]:
+            await ignore_cancellation(over.wait())
+            return ()
+
+    async with asyncio.timeout(CANCELLATION_TIMEOUT_S + 1):
+        async with preflight(StubbornModel()).logged():
+            await asyncio.sleep(0)
+    over.set()
