@@ -15,8 +15,9 @@ REQUESTS_PER_WORKER = 1024
 """Maximum of concurrent requests of a worker; further requests wait in the backlog. The limit is high, because requests
 that wait for a generation use almost no resources."""
 
-SHUTDOWN_MARGIN_S = 15
-"""Seconds that a worker has after draining, to settle the cancelled generations, before it is killed."""
+SHUTDOWN_MARGIN_S = 7
+"""Seconds that a worker has after draining before it is killed. It covers the limits of the runner and the sweeper for
+adapters that hang. A request that hangs in an adapter is cut off then; a sweep settles its generation."""
 
 
 def serve(
