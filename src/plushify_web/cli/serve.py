@@ -1,5 +1,6 @@
 """Command `plushify serve`: runs the HTTP server."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,7 +49,7 @@ def serve(
         websockets=False,
         backpressure=REQUESTS_PER_WORKER,
         respawn_failed_workers=workers > 1,
-        workers_kill_timeout=int(settings.drain_s) + SHUTDOWN_MARGIN_S,
+        workers_kill_timeout=math.ceil(settings.drain_s) + SHUTDOWN_MARGIN_S,
         log_level=LogLevels.warning,
         log_dictconfig=logging_config(settings.log),
         log_access=True,
