@@ -42,6 +42,7 @@ def _store(database_url: str, settings: Settings, closing: "AsyncExitStack[None]
         store = SqlStore(
             database_url,
             statement_timeout_s=settings.database_timeout_s,
+            idle_in_transaction_timeout_s=settings.database_timeout_s,
             connect_timeout_s=settings.database_connect_timeout_s,
             pool_timeout_s=settings.database_pool_timeout_s,
         )

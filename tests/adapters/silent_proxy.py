@@ -1,8 +1,9 @@
 """TCP proxy whose connections can go silent, as after a failover or behind a NAT that forgot its flows."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from sqlalchemy import make_url
 
@@ -103,3 +104,45 @@ async def silent_proxy(database_url: str) -> AsyncIterator[tuple[SilentProxy, st
     async with SilentProxy(f"{url.query['host']}/.s.PGSQL.5432").running() as proxy:
         through = url.set(host="127.0.0.1", port=proxy.port, query={"ssl": "disable"})
         yield proxy, through.render_as_string(hide_password=False)
+
+
+class ThreadedProxy:
+    """Proxy that runs in a thread of its own, for tests whose event loop starts later or is busy."""
+
+    def __init__(self, proxy: SilentProxy, url: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.url = url
+        self._proxy = proxy
+        self._loop = loop
+
+    def silence(self, *, new_too: bool = False) -> None:
+        """Make the open connections silent for ever, and the new ones too if `new_too`."""
+        self._call(lambda: self._proxy.silence(new_too=new_too))
+
+    def recover(self) -> None:
+        """Let new connections pass. The silent ones stay silent."""
+        self._call(self._proxy.recover)
+
+    def _call(self, work: Callable[[], None]) -> None:
+        self._loop.call_soon_threadsafe(work)
+
+
+@contextmanager
+def threaded_silent_proxy(database_url: str) -> Iterator[ThreadedProxy]:
+    """Run a proxy before a database of `PostgresServer` in a thread, until the block ends."""
+    started, stopping = threading.Event(), asyncio.Event()
+    running: list[ThreadedProxy] = []
+
+    async def run() -> None:
+        async with silent_proxy(database_url) as (proxy, url):
+            running.append(ThreadedProxy(proxy, url, asyncio.get_running_loop()))
+            started.set()
+            await stopping.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    assert started.wait(30)
+    try:
+        yield running[0]
+    finally:
+        running[0]._call(stopping.set)
+        thread.join()

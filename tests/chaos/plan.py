@@ -15,6 +15,7 @@ class Kind(StrEnum):
     KILL_WORKER = "workers killed"
     STOP = "replicas stopped in order"
     CUT = "database connections cut"
+    SILENT = "database silenced"
     STORE_DOWN = "object store stopped"
     STORE_HANGS = "object store hung"
     DISK_FULL = "disk full"

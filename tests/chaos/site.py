@@ -30,6 +30,7 @@ class Site:
         model: the image model, as a process of its own.
         database_url, storage_url, storage_options: as in the settings.
         free_credits: what a new user gets.
+        replicas_database_url: the URL of the database for the replicas, if it is not that of the harness.
 
     Attributes:
         strikes: what can be done to it apart from its replicas.
@@ -46,6 +47,7 @@ class Site:
         storage_url: str,
         storage_options: Mapping[str, Any],
         free_credits: int,
+        replicas_database_url: str | None = None,
     ) -> None:
         self.name = name
         self.folder = folder
@@ -56,7 +58,8 @@ class Site:
         # One connection, so that it can spare itself when it cuts those of the replicas.
         self.store = SqlStore(database_url, pool_size=1)
         self.blobs = FsspecBlobStore(storage_url, options=storage_options)
-        self._database_url, self._storage_url, self._storage_options = database_url, storage_url, storage_options
+        self._database_url = replicas_database_url or database_url
+        self._storage_url, self._storage_options = storage_url, storage_options
 
     @property
     def environment(self) -> dict[str, str]:
@@ -65,6 +68,9 @@ class Site:
         ours.pop("PYTHONDONTWRITEBYTECODE", None)  # each start would compile all modules again
         return ours | {
             "PLUSHIFY_DATABASE_URL": self._database_url,
+            "PLUSHIFY_DATABASE_TIMEOUT_S": "1.5",
+            "PLUSHIFY_DATABASE_CONNECT_TIMEOUT_S": "1.5",
+            "PLUSHIFY_DATABASE_POOL_TIMEOUT_S": "3",
             "PLUSHIFY_STORAGE_URL": self._storage_url,
             "PLUSHIFY_STORAGE_OPTIONS": msgspec.json.encode(self._storage_options).decode(),
             "PLUSHIFY_OPENROUTER_API_KEY": "sk-or-v1-chaos",

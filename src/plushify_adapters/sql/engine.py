@@ -6,7 +6,7 @@ replaced.
 
 import math
 import socket
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 import msgspec
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, ExceptionContext, event, make_url
@@ -27,6 +27,9 @@ KEEPALIVE_INTERVAL_S = 10
 KEEPALIVE_COUNT = 3
 """TCP keepalive of both ends: probes after 30 idle seconds, and an end after 3 unanswered ones. The probes keep the
 connection known to a NAT, and find an idle connection whose peer is gone."""
+
+
+Default = TypeVar("Default", bound=float | None)
 
 
 class EngineOptions(TypedDict, total=False):
@@ -106,7 +109,7 @@ def create_engine(
     return engine
 
 
-def _timeout_of(url: URL, name: str, default_s: float | None) -> tuple[URL, float | None]:
+def _timeout_of(url: URL, name: str, default_s: Default) -> tuple[URL, float | Default]:
     """Return the URL without its parameter `name`, and the timeout in seconds that it gives, else the default.
 
     Zero, which means "no limit" to other programs, gives the default too: no URL can switch a deadline off.
