@@ -25,10 +25,10 @@ from tests.adapters.silent_proxy import SilentProxy, silent_proxy
 
 pytestmark = pytest.mark.anyio
 
-TIMEOUT_S = 1.0
+TIMEOUT_S = 1.5
 """Deadline of each statement, each new connection and each wait for the pool."""
 
-ONE_DEADLINE_S = TIMEOUT_S + 0.7
+ONE_DEADLINE_S = TIMEOUT_S + 1.2
 """Time in which a transaction must end that waits for one silent answer. A busy machine takes a little longer."""
 
 PHOTO = b"P6\n4 3\n255\n" + bytes(range(36))
@@ -61,7 +61,7 @@ async def setup(postgres: PostgresServer) -> AsyncIterator[Setup]:
         await open_account(store, 10)
         await asyncio.gather(*(nap(store, 0.05) for _ in range(2)))
         yield Setup(proxy, store, operator)
-        await asyncio.wait_for(store.aclose(), 0.5)
+        await asyncio.wait_for(store.aclose(), TIMEOUT_S)
     await operator.aclose()
 
 
@@ -91,7 +91,7 @@ async def test_a_transaction_fails_at_its_deadline_and_the_next_ones_succeed(set
     proxy.silence()
     accepted = proxy.accepted
     await fails_within(ONE_DEADLINE_S, lambda: spend(store))
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(10):
         await spend(store)
         await spend(store)
         assert await balance_of(store) == 8
@@ -122,7 +122,7 @@ async def test_all_connections_silent(setup: Setup) -> None:
     waiting = [asyncio.create_task(balance_of(store)) for _ in range(5)]
     await asyncio.wait(napping + waiting)
     assert asyncio.get_running_loop().time() - began < ONE_DEADLINE_S
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(10):
         assert await asyncio.gather(*(balance_of(store) for _ in range(5))) == [10] * 5
     for task in napping + waiting:
         task.exception()
@@ -136,7 +136,7 @@ async def test_silence_of_new_connections(setup: Setup) -> None:
     for _ in range(2):
         await fails_within(ONE_DEADLINE_S, lambda: spend(store))
     proxy.recover()
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(10):
         await spend(store)
         assert await balance_of(store) == 9
 
@@ -146,7 +146,7 @@ async def test_silence_at_the_commit(setup: Setup) -> None:
     proxy, store, operator = setup
     proxy.silence_at(b"COMMIT;")
     await fails_within(ONE_DEADLINE_S, lambda: spend(store))
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(10):
         assert await balance_of(store) == await balance_of(operator) == 9
 
 
@@ -162,7 +162,7 @@ async def test_cancellation_during_silence(setup: Setup) -> None:
 
 
 async def test_closes_silent_connections_at_once(setup: Setup) -> None:
-    """`aclose` does not wait for silent connections. The fixture has a limit of half a second for that."""
+    """`aclose` does not wait for silent connections. The fixture has a limit for that."""
     setup.proxy.silence(new_too=True)
 
 
@@ -251,7 +251,7 @@ async def test_the_url_replaces_the_timeouts(setup: Setup) -> None:
     async with store.engine.begin() as connection:
         assert (await connection.execute(text("SHOW statement_timeout"))).scalar_one() == "450ms"
     setup.proxy.silence()
-    await fails_within(0.9, lambda: spend(store))
+    await fails_within(1.4, lambda: spend(store))
     await store.aclose()
 
 
@@ -260,7 +260,7 @@ async def test_no_url_switches_a_deadline_off(setup: Setup) -> None:
     zero = {"command_timeout": "0", "timeout": "0", "connect_timeout": "0"}
     store = SqlStore(setup.store.engine.url.update_query_dict(zero), statement_timeout_s=TIMEOUT_S)
     async with store.engine.begin() as connection:
-        assert (await connection.execute(text("SHOW statement_timeout"))).scalar_one() == "900ms"
+        assert (await connection.execute(text("SHOW statement_timeout"))).scalar_one() == "1350ms"
     setup.proxy.silence()
     await fails_within(ONE_DEADLINE_S, lambda: spend(store))
     await store.aclose()
