@@ -1,4 +1,4 @@
-"""Adapters: one technology per package, behind the ports of `plushify_core`.
+"""Adapters: one technology per module, behind the ports of `plushify_core`.
 
 Importing one adapter does not load the dependencies of another.
 """

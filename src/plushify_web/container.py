@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from dependency_injector import containers, providers
 
 from plushify_adapters.memory import MemoryEvents
-from plushify_core import Plushify, utc_now
+from plushify_core import AuditUseCase, CostsUseCase, CreditsUseCase, Plushify, RecoverUseCase, utc_now, uuid7
 from plushify_core.ports import AccountStore, BlobStore, ImageCodec, ImageModel
 from plushify_web.api.health import ReadinessChecks
 from plushify_web.identity.accounts import Accounts
@@ -132,6 +132,7 @@ class Container(containers.DeclarativeContainer):
     settings = providers.Singleton(load_settings, os.environ)
     closing: providers.Singleton["AsyncExitStack[None]"] = providers.Singleton(AsyncExitStack)
     clock = providers.Factory(utc_now)
+    limits = settings.provided.limits
 
     database_url = providers.Singleton(_database_url, settings)
     store = providers.Singleton(_store, database_url, settings, closing)
@@ -152,19 +153,37 @@ class Container(containers.DeclarativeContainer):
         events=events,
         clock=clock.provider,  # the provider is the callable of the port, so a test can override the time
         catalog=providers.Singleton(load_catalog, settings.provided.catalog),
-        limits=settings.provided.limits,
+        limits=limits,
+    )
+    # The commands of an operator use these instead of `plushify`: they must work while the catalog, the codec or the
+    # model is broken or not installed.
+    credits = providers.Singleton(
+        CreditsUseCase, store=store, events=events, clock=clock.provider, new_id=uuid7, limits=limits
+    )
+    costs = providers.Singleton(CostsUseCase, store=store, clock=clock.provider)
+    audit = providers.Singleton(
+        AuditUseCase, store=store, blobs=blobs, clock=clock.provider, new_id=uuid7, limits=limits
+    )
+    recover = providers.Singleton(
+        RecoverUseCase,
+        store=store,
+        blobs=blobs,
+        events=events,
+        clock=clock.provider,
+        new_id=uuid7,
+        limits=limits,
     )
     accounts = providers.Singleton(
         Accounts,
         store=account_store,
-        credits=plushify.provided.credits,
+        credits=credits,
         hasher=hasher,
         clock=clock.provider,
-        new_id=plushify.provided.new_id,
+        new_id=uuid7,
         session_lifetime=settings.provided.session_lifetime,
     )
     cookie = providers.Singleton(
         SessionCookie, lifetime=settings.provided.session_lifetime, secure=settings.provided.secure
     )
     readiness_checks = providers.Singleton(_readiness_checks, migrations, blobs)
-    preflight = providers.Singleton(Preflight, model=model, blobs=blobs, new_id=plushify.provided.new_id)
+    preflight = providers.Singleton(Preflight, model=model, blobs=blobs, new_id=uuid7)

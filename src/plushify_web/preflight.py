@@ -23,7 +23,7 @@ CANCELLATION_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Preflight:
-    """Checks the image model and the storage."""
+    """Checks of the image model and the storage."""
 
     model: ImageModel
     blobs: BlobStore
@@ -61,7 +61,10 @@ class Preflight:
 
     @asynccontextmanager
     async def logged(self) -> AsyncIterator[None]:
-        """Log the problems of the model while the block runs, without delaying or failing the block."""
+        """Check the image model once, concurrently with the `async with` block, and log the problems found.
+
+        A check that is slow or fails neither delays the block nor raises in it.
+        """
         checking = asyncio.create_task(self._log_notices())
         try:
             yield

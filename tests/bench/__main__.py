@@ -1,7 +1,7 @@
-"""Every benchmark, one after the other: `python -m tests.bench`, or only those named: `python -m tests.bench store`.
+"""Benchmarks: `python -m tests.bench` runs all of them, `python -m tests.bench store` only those named.
 
-Each prints ratios of things measured in the same run. This says how much of the cost is ours on any machine; a time
-would say how busy one machine was.
+Each prints ratios of two measurements of the same run. A ratio shows the share of our own code on any machine, while a
+time depends on the machine and its load.
 """
 
 import argparse
@@ -12,7 +12,7 @@ BENCHMARKS = sorted(path.stem.removeprefix("bench_") for path in Path(__file__).
 
 
 def main() -> None:
-    """Run them."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}")
     for name in parser.parse_args().names or BENCHMARKS:

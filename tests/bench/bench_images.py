@@ -1,9 +1,8 @@
-"""What it costs to make an upload safe, against the same libvips, and Pillow if it is installed, without the care."""
+"""Benchmark of sanitising an upload, compared with plain libvips, and with Pillow if it is installed."""
 
 import asyncio
 import importlib.util
 import io
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -11,25 +10,26 @@ import pyvips
 
 from plushify_adapters.images import VipsImageCodec
 from tests.adapters import photos
+from tests.bench.timing import best_times_s
 
 WIDTH, HEIGHT, LONGEST_SIDE_PX, QUALITY = 4000, 3000, 1536, 88
 ROUNDS = 7
 
 
 def sanitised(upload: bytes, *, codec: VipsImageCodec, runner: asyncio.Runner) -> bytes:
-    """By the adapter."""
+    """Return the photo sanitised by the adapter."""
     return runner.run(codec.sanitise(upload, max_pixels=WIDTH * HEIGHT)).data
 
 
 def by_libvips(upload: bytes) -> bytes:
-    """By libvips' own thumbnailer, which chooses a loader for whatever it is given and stops at no damage."""
+    """Return the photo scaled by libvips' thumbnailer, which accepts every format and damaged files."""
     thumbnail = pyvips.Image.thumbnail_buffer(upload, LONGEST_SIDE_PX, height=LONGEST_SIDE_PX, size="down")
     return bytes(thumbnail.jpegsave_buffer(Q=QUALITY, keep="none"))
 
 
 def by_pillow(upload: bytes) -> bytes:
-    """As Pillow's documentation has it."""
-    from PIL import Image, ImageOps  # only where it is installed: it is no dependency
+    """Return the photo scaled as in Pillow's documentation."""
+    from PIL import Image, ImageOps  # not a dependency of the project
 
     image = ImageOps.exif_transpose(Image.open(io.BytesIO(upload)))
     image.thumbnail((LONGEST_SIDE_PX, LONGEST_SIDE_PX))
@@ -38,30 +38,20 @@ def by_pillow(upload: bytes) -> bytes:
     return written.getvalue()
 
 
-def best_s(work: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """The shortest time of each, in seconds; they take turns, so that what disturbs one disturbs all."""
-    best = dict.fromkeys(work, float("inf"))
-    for _ in range(ROUNDS):
-        for name, function in work.items():
-            start = time.perf_counter()
-            function()
-            best[name] = min(best[name], time.perf_counter() - start)
-    return best
-
-
 def main() -> None:
-    """Print one row per ratio."""
+    """Print one line per ratio."""
     upload = photos.phone_jpeg(6, width=HEIGHT, height=WIDTH)
     others: dict[str, Callable[[bytes], bytes]] = {"libvips' thumbnailer": by_libvips}
     if importlib.util.find_spec("PIL"):
         others["Pillow"] = by_pillow
     with asyncio.Runner() as runner:
         ours = partial(sanitised, upload, codec=VipsImageCodec(), runner=runner)
-        best = best_s({"ours": ours} | {name: partial(function, upload) for name, function in others.items()})
+        theirs = {name: partial(function, upload) for name, function in others.items()}
+        best = best_times_s({"ours": ours} | theirs, rounds=ROUNDS)
     for name in others:
         ratio = best[name] / best["ours"]
         print(
-            f"a phone's JPEG of 12 megapixels made safe: {ratio:.2f} × as fast as {name} ({best['ours'] * 1e3:.0f} ms)"
+            f"a phone's JPEG of 12 megapixels sanitised: {ratio:.2f} × as fast as {name} ({best['ours'] * 1e3:.0f} ms)"
         )
 
 

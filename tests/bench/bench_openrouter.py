@@ -1,4 +1,4 @@
-"""What an answer of OpenRouter costs to decode, and what a call holds while it waits for one."""
+"""Benchmark of the OpenRouter adapter: time to decode an answer, and memory of a waiting call."""
 
 import asyncio
 import base64
@@ -6,8 +6,7 @@ import gc
 import multiprocessing
 import os
 import resource
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from openrouter.utils.unmarshal_json_response import unmarshal_json_response
 from plushify_adapters.openrouter import OpenRouterModel, OpenRouterOptions
 from plushify_adapters.openrouter._answer import read_answer
 from plushify_core.ports import ModelError, ModelRequest
+from tests.bench.timing import best_times_s
 from tests.emulators.process import OpenRouterEmulator, openrouter_emulator
 
 ROUNDS = 15
@@ -30,7 +30,7 @@ CHUNK_BYTES = 64 * 1024
 
 
 def chat_answer(picture: bytes) -> bytes:
-    """The body of a chat answer with this picture."""
+    """Return the body of a chat answer with this picture."""
     url = f"data:image/png;base64,{pybase64.b64encode_as_string(picture)}"
     message = {
         "role": "assistant",
@@ -52,8 +52,8 @@ def chat_answer(picture: bytes) -> bytes:
     )
 
 
-def by_the_sdk(body: bytes) -> bytes:
-    """By the published SDK, and the standard library's base64."""
+def by_sdk(body: bytes) -> bytes:
+    """Return the picture as decoded by the published SDK and the standard library's base64."""
     response = httpx.Response(200, content=body, headers={"Content-Type": "application/json"})
     result = unmarshal_json_response(ChatResult, response)
     images = result.choices[0].message.images
@@ -61,43 +61,33 @@ def by_the_sdk(body: bytes) -> bytes:
     return base64.b64decode(images[0].image_url.url.partition(",")[2])
 
 
-def best_s(work: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """The shortest time of each, in seconds; they take turns, so that what disturbs one disturbs all."""
-    best = dict.fromkeys(work, float("inf"))
-    for _ in range(ROUNDS):
-        for name, function in work.items():
-            start = time.perf_counter()
-            function()
-            best[name] = min(best[name], time.perf_counter() - start)
-    return best
-
-
-def decoding() -> None:
-    """Print how fast a picture comes out of a chat answer."""
+def print_decoding_time() -> None:
+    """Print the time to decode a chat answer, relative to the SDK and to bare base64."""
     picture = b"\x89PNG\r\n\x1a\n" + os.urandom(PICTURE_BYTES)
     body, encoded = chat_answer(picture), pybase64.b64encode(picture)
-    assert read_answer(body).picture == by_the_sdk(body) == picture
-    best = best_s(
+    assert read_answer(body).picture == by_sdk(body) == picture
+    best = best_times_s(
         {
             "ours": lambda: read_answer(body),
-            "sdk": lambda: by_the_sdk(body),
+            "sdk": lambda: by_sdk(body),
             "bare": lambda: pybase64.b64decode(encoded, validate=True),
-        }
+        },
+        rounds=ROUNDS,
     )
     print(
-        f"a picture of 2 MB out of a chat answer: {best['sdk'] / best['ours']:.1f} × as fast as the published SDK "
+        f"a chat answer with a picture of 2 MB: {best['sdk'] / best['ours']:.1f} × as fast as the published SDK "
         f"with the standard library's base64 (aim: 10 or more), {best['ours'] / best['bare']:.2f} × the time of a bare "
         f"pybase64.b64decode (aim: 3 or less; {best['ours'] * 1e3:.2f} ms)"
     )
 
 
 def resident_bytes() -> int:
-    """The resident memory of this process (Linux)."""
+    """Return the resident memory of this process (Linux only)."""
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize()
 
 
 async def rss_of_waiting_calls(emulator: OpenRouterEmulator) -> tuple[int, int]:
-    """The resident memory of this process in bytes: idle after one call, and with all calls waiting."""
+    """Return the resident memory of this process in bytes: idle after one call, and with all calls waiting."""
     photo = b"\xff\xd8\xff" + os.urandom(PHOTO_BYTES - 3)
 
     async def open_photo() -> AsyncIterator[bytes]:
@@ -123,42 +113,42 @@ async def rss_of_waiting_calls(emulator: OpenRouterEmulator) -> tuple[int, int]:
         await model.generate(request)
     except ModelError:
         gc.collect()
-    idle = resident_bytes()
+    idle_bytes = resident_bytes()
     emulator.script(["stall"] * CALLS)
     calls = [asyncio.create_task(model.generate(request)) for _ in range(CALLS)]
-    while await asyncio.to_thread(emulator.waiting) < CALLS:  # noqa: ASYNC110 - another process counts them
+    while await asyncio.to_thread(emulator.waiting) < CALLS:  # noqa: ASYNC110 - the emulator is another process
         await asyncio.sleep(0.2)
     gc.collect()
-    waiting = resident_bytes()
+    waiting_bytes = resident_bytes()
     for call in calls:
         call.cancel()
     await asyncio.wait(calls)
     await model.aclose()
-    return idle, waiting
+    return idle_bytes, waiting_bytes
 
 
 def measure_waiting() -> tuple[int, int]:
-    """In a process that has done nothing else."""
+    """Measure the memory of waiting calls. Run it in a new process, because earlier work changes the memory."""
     with openrouter_emulator(keep=1) as emulator:
         return asyncio.run(rss_of_waiting_calls(emulator))
 
 
-def waiting() -> None:
-    """Print what a call holds while it waits."""
+def print_waiting_memory() -> None:
+    """Print the memory of a waiting call."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        idle, busy = pool.submit(measure_waiting).result()
-    each = (busy - idle) / CALLS
-    held = PHOTO_BYTES + PHOTO_BYTES * 4 / 3
+        idle_bytes, waiting_bytes = pool.submit(measure_waiting).result()
+    call_bytes = (waiting_bytes - idle_bytes) / CALLS
+    upload_bytes = PHOTO_BYTES + PHOTO_BYTES * 4 / 3
     print(
-        f"{CALLS} calls waiting, each with a photo of 500 KB: {each / 1024:.1f} KiB each above the idle process "
-        f"(aim: under 64), {each / held:.3f} × the photo and its base64"
+        f"{CALLS} waiting calls with a photo of 500 KB: {call_bytes / 1024:.1f} KiB per call above the idle process "
+        f"(aim: under 64), {call_bytes / upload_bytes:.3f} × the size of the photo and its base64"
     )
 
 
 def main() -> None:
-    """Print one row per subject."""
-    waiting()
-    decoding()
+    """Print one line per measurement."""
+    print_waiting_memory()
+    print_decoding_time()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How much of the time of a generation in the store is the store's own.
+"""Benchmark of the SQL store: the overhead of `SqlStore` over the bare database driver.
 
-Each round runs generations from submission to settlement through `SqlStore`, records every statement, and then
+Each round runs generations from submission to settlement through `SqlStore` and records every statement. Then it
 executes the same statements with the same parameters in the same transactions through the bare driver, on another
 database. Both wait for the disk at each commit.
 """
@@ -36,7 +36,7 @@ Replay = Callable[[str, Script], Coroutine[Any, Any, float]]
 
 
 async def submit_and_settle(store: SqlStore, outcomes: OutcomeRecorder) -> None:
-    """What the use cases do with the store for one generation: three transactions."""
+    """Do what the use cases do with the store for one generation, in three transactions."""
     submitted = pending(fingerprint="0" * 64)
     async with store.begin() as tx:
         await outcomes.postings.ensure_subscription(tx, submitted.user_id)
@@ -56,7 +56,7 @@ async def submit_and_settle(store: SqlStore, outcomes: OutcomeRecorder) -> None:
 
 
 async def through_the_store(store: SqlStore, outcomes: OutcomeRecorder) -> tuple[float, Script]:
-    """Seconds for one round, and what was executed."""
+    """Run one round through the store. Return its duration in seconds, and the executed statements."""
     script: Script = [[]]
 
     def commit(_connection: Any) -> None:
@@ -80,7 +80,7 @@ async def through_the_store(store: SqlStore, outcomes: OutcomeRecorder) -> tuple
 
 
 async def through_aiosqlite(url: str, script: Script) -> float:
-    """Seconds for the same statements."""
+    """Execute the statements through aiosqlite, and return the duration in seconds."""
     path = make_url(url).database
     assert path is not None
     async with aiosqlite.connect(path, isolation_level=None) as connection:
@@ -94,7 +94,7 @@ async def through_aiosqlite(url: str, script: Script) -> float:
 
 
 async def through_asyncpg(url: str, script: Script) -> float:
-    """Seconds for the same statements."""
+    """Execute the statements through asyncpg, and return the duration in seconds."""
     connection = await asyncpg.connect(url)
     started = time.perf_counter()
     for transaction in script:
@@ -106,8 +106,8 @@ async def through_asyncpg(url: str, script: Script) -> float:
     return seconds
 
 
-async def row(name: str, url: str, bare_url: str, replay: Replay) -> str:
-    """One line of the report."""
+async def compare(name: str, url: str, bare_url: str, replay: Replay) -> str:
+    """Return the line of the report for one database."""
     store, bare = SqlStore(url), SqlStore(bare_url)
     postings = LedgerPostings(clock=lambda: NOW, new_id=Ids(lambda: NOW), limits=Limits(free_credits=1_000_000))
     outcomes = OutcomeRecorder(clock=lambda: NOW, postings=postings)
@@ -123,23 +123,23 @@ async def row(name: str, url: str, bare_url: str, replay: Replay) -> str:
     generations = ROUNDS * GENERATIONS_PER_ROUND
     return (
         f"submit + settle on {name}: {generations / ours:.0f}/s, "
-        f"{theirs / ours:.2f} of the same statements through {replay.__name__.removeprefix('through_')}"
-        f" ({generations / theirs:.0f}/s)"
+        f"{theirs / ours:.2f} × the speed of the same statements through {replay.__name__.removeprefix('through_')} "
+        f"({generations / theirs:.0f}/s)"
     )
 
 
-async def rows() -> None:
-    """Print a row per database."""
+async def compare_all() -> None:
+    """Print one line per database."""
     with tempfile.TemporaryDirectory() as folder:
         ours, bare = (f"sqlite:///{Path(folder) / name}.db" for name in ("ours", "bare"))
-        print(await row("SQLite", ours, bare, through_aiosqlite))
+        print(await compare("SQLite", ours, bare, through_aiosqlite))
     with PostgresServer(durable=True) as server:
-        print(await row("PostgreSQL", server.new_database(), server.new_database(), through_asyncpg))
+        print(await compare("PostgreSQL", server.new_database(), server.new_database(), through_asyncpg))
 
 
 def main() -> None:
-    """Print one row per ratio."""
-    asyncio.run(rows())
+    """Print one line per database."""
+    asyncio.run(compare_all())
 
 
 if __name__ == "__main__":

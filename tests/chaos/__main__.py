@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: real processes die under load, and no credit may be lost. Exits with 1 if one is."""
+"""`python -m tests.chaos`: kill real processes under load. Exit with 1 if a promise is broken."""
 
 import argparse
 import asyncio
@@ -13,16 +13,16 @@ from tests.chaos.run import SITES, run
 
 
 def main() -> None:
-    """Read the command line, run, report."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, default=None, help="plans the same faults again (default: a new one)")
-    parser.add_argument("--site", choices=[*SITES, "both"], default="both", help="where (default: %(default)s)")
-    parser.add_argument("--generations", type=int, default=200, help="accepted at least, per site (%(default)s)")
-    parser.add_argument("--kills", type=int, default=20, help="by SIGKILL, per site (default: %(default)s)")
-    parser.add_argument("--replicas", type=int, default=2, help="default: %(default)s")
-    parser.add_argument("--logs", type=Path, default=None, help="a folder to keep the logs of the replicas in")
+    parser.add_argument("--seed", type=int, default=None, help="seed of the plan (default: a random seed)")
+    parser.add_argument("--site", choices=[*SITES, "both"], default="both", help="sites to run (default: %(default)s)")
+    parser.add_argument("--generations", type=int, default=200, help="least number accepted per site (%(default)s)")
+    parser.add_argument("--kills", type=int, default=20, help="SIGKILLs per site (default: %(default)s)")
+    parser.add_argument("--replicas", type=int, default=2, help="servers per site (default: %(default)s)")
+    parser.add_argument("--logs", type=Path, default=None, help="folder in which the logs of the replicas are kept")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that whatever was started is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the `finally` blocks end all child processes
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("tests.chaos").setLevel(logging.INFO)
     seed = random.randrange(1_000_000) if arguments.seed is None else arguments.seed
@@ -44,7 +44,7 @@ def main() -> None:
             )
         print("\n".join(result.lines), flush=True)
         if result.violations:
-            print(f"  a storm like it: nox -s chaos -- --seed {seed} --site {site} --logs FOLDER")
+            print(f"  run a similar storm: nox -s chaos -- --seed {seed} --site {site} --logs FOLDER")
         violated = violated or bool(result.violations)
     sys.exit(1 if violated else 0)
 

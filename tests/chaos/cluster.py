@@ -1,4 +1,4 @@
-"""Replicas over one PostgreSQL and one S3 server, and what can happen to those."""
+"""Site with a PostgreSQL server and an S3 server, and their faults."""
 
 import asyncio
 import signal
@@ -19,24 +19,24 @@ from tests.emulators.process import openrouter_emulator
 BUCKET = "plushies"
 
 S3_CONFIG = {"signature_version": "s3v4", "connect_timeout": 2, "read_timeout": 4, "retries": {"max_attempts": 1}}
-"""A store that hangs is given up before the generation is."""
+"""Timeouts of the S3 client: a request to a hung store fails before the deadline of its generation."""
 
-CUT = text(
+TERMINATE_CONNECTIONS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
 
-KINDS = (Kind.CUT, Kind.SILENT, Kind.STORE_DOWN, Kind.STORE_HANGS)
+KINDS = (Kind.CONNECTIONS_CUT, Kind.DATABASE_SILENT, Kind.STORE_DOWN, Kind.STORE_HANGS)
 
 
 @contextmanager
 def cluster(folder: Path, *, free_credits: int, keep: int = 10_000) -> Iterator[Site]:
-    """The servers without any replica, until the block ends.
+    """Run the servers, without replicas, until the block ends.
 
     Args:
-        folder: for logs.
-        free_credits: what a new user gets.
-        keep: how many requests the emulator remembers; it must be all of them.
+        folder: folder for logs.
+        free_credits: credits of a new user.
+        keep: number of requests that the emulator of the model keeps. It must not be less than the number of calls.
     """
     with (
         PostgresServer(durable=True) as postgres,
@@ -56,24 +56,29 @@ def cluster(folder: Path, *, free_credits: int, keep: int = 10_000) -> Iterator[
             free_credits=free_credits,
         )
 
-        async def cut(_: float) -> None:
+        async def cut_connections(_: float) -> None:
             async with site.store.engine.begin() as connection:
-                await connection.execute(CUT)
+                await connection.execute(TERMINATE_CONNECTIONS)
 
-        async def silent(lasts_s: float) -> None:
+        async def silence_database(lasts_s: float) -> None:
             proxy.silence(new_too=True)
             await asyncio.sleep(lasts_s)
             proxy.recover()
 
-        async def down(lasts_s: float) -> None:
+        async def stop_store(lasts_s: float) -> None:
             s3.stop()
             await asyncio.sleep(lasts_s)
             await asyncio.to_thread(s3.start)
 
-        async def hangs(lasts_s: float) -> None:
+        async def hang_store(lasts_s: float) -> None:
             s3.send_signal(signal.SIGSTOP)
             await asyncio.sleep(lasts_s)
             s3.send_signal(signal.SIGCONT)
 
-        site.strikes = {Kind.CUT: cut, Kind.SILENT: silent, Kind.STORE_DOWN: down, Kind.STORE_HANGS: hangs}
+        site.fault_injectors = {
+            Kind.CONNECTIONS_CUT: cut_connections,
+            Kind.DATABASE_SILENT: silence_database,
+            Kind.STORE_DOWN: stop_store,
+            Kind.STORE_HANGS: hang_store,
+        }
         yield site

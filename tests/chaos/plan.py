@@ -1,4 +1,4 @@
-"""What will happen, from a seed: the faults in their order, and what each user asks for."""
+"""Plan of a storm, drawn from a seed: the faults, the requests of users, and the answers of the image model."""
 
 import itertools
 import random
@@ -9,13 +9,13 @@ import msgspec
 
 
 class Kind(StrEnum):
-    """What can be done to the service."""
+    """Kind of fault, or of another action on the service."""
 
     KILL = "replicas killed"
     KILL_WORKER = "workers killed"
-    STOP = "replicas stopped in order"
-    CUT = "database connections cut"
-    SILENT = "database silenced"
+    STOP = "replicas shut down gracefully"
+    CONNECTIONS_CUT = "database connections cut"
+    DATABASE_SILENT = "database silent"
     STORE_DOWN = "object store stopped"
     STORE_HANGS = "object store hung"
     DISK_FULL = "disk full"
@@ -26,8 +26,14 @@ KILLS = (Kind.KILL, Kind.KILL_WORKER)
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """One of them: `after_s` seconds after the one before, to this replica or user (modulo how many there are). It
-    `lasts_s` seconds, where it lasts."""
+    """One fault.
+
+    Args:
+        kind: kind of fault.
+        after_s: seconds since the previous fault.
+        target: number of the affected replica or user, modulo their count.
+        lasts_s: duration, if this kind has one.
+    """
 
     kind: Kind
     after_s: float
@@ -35,22 +41,31 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     lasts_s: float
 
 
-class Manner(StrEnum):
-    """How a user submits."""
+class Mode(StrEnum):
+    """Way in which a user submits a request."""
 
-    WAIT = "waits for the picture"
-    ASYNC = "asks again until it is there"
-    TWICE = "sends it to two replicas at once"
-    IMPATIENT = "hangs up, and sends it again"
+    WAIT = "wait for the picture"
+    POLL = "repeat the request until the picture is ready"
+    TWICE = "send it to two replicas at once"
+    DISCONNECT = "disconnect early, and send it again"
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """One plushie that a user wants, and whether they delete it and want it back."""
+class PlannedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One request of a user.
+
+    Args:
+        number: position among the requests of the user.
+        style, quality: as in the catalog.
+        mode: how it is sent.
+        pause_s: pause before it.
+        delete: whether the user deletes the picture.
+        restore: whether the user restores the deleted picture.
+    """
 
     number: int
     style: str
     quality: str
-    manner: Manner
+    mode: Mode
     pause_s: float
     delete: bool
     restore: bool
@@ -68,20 +83,20 @@ ANSWERS = {
     "not_a_picture": 2,
     "stall": 1,
 }
-"""The scenarios of the emulator that the image model answers with, and how often of a hundred times."""
+"""Scenarios of the emulated image model, with their frequency in percent."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be known beforehand.
+    """Everything that is determined before a storm.
 
     Args:
-        seed: where all of it comes from.
-        generations: how many must be accepted at least.
-        kills: how many replicas or workers die by SIGKILL.
-        others: the faults of the site, of which there is one of each for every three kills.
-        users: how many people use it at once.
-        replicas: how many servers there are.
-        spacing_s: the mean time between two faults.
+        seed: seed of all random choices.
+        generations: least number of generations that must be accepted.
+        kills: number of SIGKILLs to replicas or workers.
+        others: kinds of faults of the site. Each happens once per three kills, and at least once.
+        users: number of concurrent users.
+        replicas: number of servers.
+        spacing_s: mean time between two faults.
     """
 
     seed: int
@@ -93,40 +108,40 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     spacing_s: float = 8.0
 
     def faults(self) -> list[Fault]:
-        """The faults, in order."""
-        dice = random.Random(f"faults {self.seed}")
-        kinds = [Kind.KILL if dice.random() < 0.75 else Kind.KILL_WORKER for _ in range(self.kills)]
+        """Return the faults in the order of time."""
+        rng = random.Random(f"faults {self.seed}")
+        kinds = [Kind.KILL if rng.random() < 0.75 else Kind.KILL_WORKER for _ in range(self.kills)]
         for other in self.others:
             kinds += [other] * max(1, self.kills // 3)
         kinds += [Kind.STOP, Kind.GRANT] * (self.kills // 4)
-        dice.shuffle(kinds)
+        rng.shuffle(kinds)
         return [
             Fault(
                 kind=kind,
-                after_s=dice.uniform(0.1, 2 * self.spacing_s),
-                target=dice.randrange(1000),
-                lasts_s=dice.uniform(0.5, 4.0),
+                after_s=rng.uniform(0.1, 2 * self.spacing_s),
+                target=rng.randrange(1000),
+                lasts_s=rng.uniform(0.5, 4.0),
             )
             for kind in kinds
         ]
 
-    def wishes(self, user: int) -> Iterator[Wish]:
-        """What a user wants, without end."""
-        dice = random.Random(f"user {user} {self.seed}")
+    def requests(self, user: int) -> Iterator[PlannedRequest]:
+        """Yield the requests of a user, without end."""
+        rng = random.Random(f"user {user} {self.seed}")
         for number in itertools.count():
-            delete = dice.random() < 0.25
-            yield Wish(
+            delete = rng.random() < 0.25
+            yield PlannedRequest(
                 number=number,
-                style=dice.choice(("classic", "kawaii", "cartoon")),
-                quality=dice.choices(("standard", "high"), (3, 1))[0],
-                manner=dice.choice(list(Manner)),
-                pause_s=dice.uniform(0.2, 3.0),
+                style=rng.choice(("classic", "kawaii", "cartoon")),
+                quality=rng.choices(("standard", "high"), (3, 1))[0],
+                mode=rng.choice(list(Mode)),
+                pause_s=rng.uniform(0.2, 3.0),
                 delete=delete,
-                restore=delete and dice.random() < 0.5,
+                restore=delete and rng.random() < 0.5,
             )
 
     def answers(self) -> list[dict[str, object]]:
-        """How the image model answers, call by call: mostly well, and now and then in each way that matters."""
-        dice = random.Random(f"model {self.seed}")
-        drawn = dice.choices(list(ANSWERS), list(ANSWERS.values()), k=3 * self.generations)
-        return [{"scenario": name, "latency_s": dice.uniform(0.3, 2.0)} for name in drawn]
+        """Return the answers of the image model in the order of its calls."""
+        rng = random.Random(f"model {self.seed}")
+        drawn = rng.choices(list(ANSWERS), list(ANSWERS.values()), k=3 * self.generations)
+        return [{"scenario": name, "latency_s": rng.uniform(0.3, 2.0)} for name in drawn]

@@ -1,4 +1,4 @@
-"""One `plushify serve` in a process group of its own: it is killed like a machine, and comes back at its address."""
+"""Replica: one `plushify serve` in its own process group, which can be killed and restarted at the same address."""
 
 import asyncio
 import os
@@ -15,23 +15,24 @@ from tests.browser.server import free_port
 PLUSHIFY = str(Path(sys.executable).with_name("plushify"))
 
 START_TIMEOUT_S = 120.0
-"""On a busy machine, and with all modules to compile, a start takes long."""
+"""Longest time of a start. It is long because the first start compiles all modules, on a busy machine."""
 
 STOP_TIMEOUT_S = 40.0
-"""Longer than `serve` itself gives its worker to drain and settle."""
+"""Longest time of a shutdown. It is longer than the time that `serve` gives its worker to drain and settle."""
 
 
 class Replica:
-    """A server, and the supervisor that starts it again.
+    """A server, and the supervisor that restarts it.
 
     Args:
-        name: names its log.
-        environment: its settings.
-        folder: where its log goes.
+        name: name of the log file.
+        environment: environment variables, with the settings.
+        folder: folder of the log file.
 
     Attributes:
-        url: its address, the same after each start.
-        up: whether it is ready; who wants to do something to it waits for that.
+        url: address, the same after each start.
+        up: set while the server is ready. Await it before sending a signal.
+        log: log file.
     """
 
     def __init__(self, name: str, environment: Mapping[str, str], folder: Path) -> None:
@@ -43,16 +44,16 @@ class Replica:
 
     @property
     def pids(self) -> list[int]:
-        """The processes it consists of, the worker among them."""
+        """Ids of the processes of the server: first the main process, then its workers."""
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
         return [pid, *map(int, children.split())]
 
     async def start(self) -> None:
-        """Run it, and wait until it is ready; if it ends before, run it again, as a supervisor does.
+        """Start the server, and wait until it is ready. If it ends before, start it again, as a supervisor does.
 
         Raises:
-            TimeoutError: it does not become ready.
+            TimeoutError: the server does not become ready.
         """
         async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient(trust_env=False, timeout=10) as client:
             self._spawn()
@@ -63,30 +64,30 @@ class Replica:
         self.up.set()
 
     async def kill(self) -> None:
-        """Everything of it dies at once, as if its machine had lost power."""
+        """Kill all processes at once, as if the machine had lost power."""
         self.up.clear()
         self._signal_group(signal.SIGKILL)
         await asyncio.to_thread(self._process.wait)
 
     async def kill_worker(self) -> None:
-        """The process that does the work dies, as by the kernel for want of memory; the server ends by itself."""
+        """Kill the workers, as the kernel does when memory runs out, and wait until the server ends by itself."""
         self.up.clear()
         for pid in self.pids[1:]:
             os.kill(pid, signal.SIGKILL)
         await asyncio.to_thread(self._process.wait, STOP_TIMEOUT_S)
 
     async def stop(self) -> int:
-        """Ask it to end, as an orchestrator does; returns its exit code.
+        """Request a graceful shutdown, as an orchestrator does, and return the exit code.
 
         Raises:
-            subprocess.TimeoutExpired: it does not end.
+            subprocess.TimeoutExpired: the server does not end.
         """
         self.up.clear()
         self._process.terminate()
         return await asyncio.to_thread(self._process.wait, STOP_TIMEOUT_S)
 
     def end(self) -> None:
-        """Leave nothing behind."""
+        """Kill all processes, at the end of a test."""
         self._signal_group(signal.SIGKILL)
         self._process.wait()
 
@@ -110,4 +111,4 @@ class Replica:
         try:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:
-            return  # it has ended, and all that was with it
+            return  # the whole process group has ended

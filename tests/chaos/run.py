@@ -1,4 +1,4 @@
-"""One run at one site, from the first process to the verdict."""
+"""Run of one storm at one site, from the start of the servers to the verdict."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ SITES = {"cluster": (cluster.cluster, cluster.KINDS), "machine": (single_machine
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The report, and what of it must not be."""
+    """Lines of the report, and the violations among them."""
 
     lines: Sequence[str]
     violations: Sequence[str]
@@ -24,11 +24,11 @@ class Result(msgspec.Struct, frozen=True):
 async def run(
     name: str, folder: Path, *, seed: int, generations: int, kills: int, replicas: int = 2, spacing_s: float = 5.0
 ) -> Result:
-    """Carry out the plan of this seed.
+    """Carry out the plan with this seed.
 
     Args:
-        name: `cluster` or `machine`.
-        folder: for the logs of the replicas.
+        name: name of the site, `cluster` or `machine`.
+        folder: folder for the logs of the replicas.
         seed, generations, kills, replicas, spacing_s: as in `Plan`.
     """
     make, kinds = SITES[name]

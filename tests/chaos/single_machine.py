@@ -1,7 +1,7 @@
-"""Replicas on one machine, over SQLite and a folder, on a disk that fills up.
+"""Site with SQLite and a folder, on a disk that fills up.
 
-The disk is a small tmpfs where this process may mount one. Elsewhere the replicas are held to files of no bytes
-(`RLIMIT_FSIZE`), so that every write fails with EFBIG where a full disk fails it with ENOSPC.
+The disk is a small tmpfs if this process may mount one. Otherwise the size of files of the replicas is limited to 0
+bytes (`RLIMIT_FSIZE`), so that every write fails with EFBIG instead of the ENOSPC of a full disk.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ KINDS = (Kind.DISK_FULL,)
 
 @contextmanager
 def single_machine(folder: Path, *, free_credits: int, keep: int = 10_000) -> Iterator[Site]:
-    """The disk and the image model without any replica, until the block ends. Arguments are those of `cluster`."""
+    """Provide the disk and the image model, without replicas, until the block ends. Arguments are as in `cluster`."""
     with small_disk() as (disk, mounted), openrouter_emulator(keep=keep) as model:
         site = Site(
-            f"SQLite and a folder on {'a small disk' if mounted else 'a disk with a limit'}",
+            f"SQLite and a folder on {'a small disk' if mounted else 'a disk with a file size limit'}",
             folder,
             model,
             database_url=f"sqlite+aiosqlite:///{disk / 'plushify.db'}",
@@ -36,20 +36,20 @@ def single_machine(folder: Path, *, free_credits: int, keep: int = 10_000) -> It
             free_credits=free_credits,
         )
 
-        async def full(lasts_s: float) -> None:
+        async def fill_disk(lasts_s: float) -> None:
             undo = _fill(disk) if mounted else _forbid_writes(site)
             await asyncio.sleep(lasts_s)
             undo()
 
-        site.strikes = {Kind.DISK_FULL: full}
+        site.fault_injectors = {Kind.DISK_FULL: fill_disk}
         yield site
 
 
 @contextmanager
 def small_disk() -> Iterator[tuple[Path, bool]]:
-    """A folder on a disk of its own, and whether that could be had."""
+    """Provide a folder, and tell whether it is on a small disk of its own, until the block ends."""
     with tempfile.TemporaryDirectory(prefix="plushify-disk-") as folder:
-        mounted = _quietly("mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=700", "tmpfs", folder)
+        mounted = _succeeds("mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=700", "tmpfs", folder)
         try:
             yield Path(folder), mounted
         finally:
@@ -57,7 +57,7 @@ def small_disk() -> Iterator[tuple[Path, bool]]:
                 subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def _quietly(*command: str) -> bool:
+def _succeeds(*command: str) -> bool:
     try:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
@@ -65,7 +65,7 @@ def _quietly(*command: str) -> bool:
 
 
 def _fill(disk: Path) -> Callable[[], None]:
-    """Leave not a byte; returns what makes room again."""
+    """Fill the disk to the last byte. Return a function that frees it again."""
     ballast = disk / "ballast"
     with ballast.open("ab", buffering=0) as file:
         for chunk in BALLAST_CHUNKS:
@@ -76,6 +76,8 @@ def _fill(disk: Path) -> Callable[[], None]:
 
 
 def _forbid_writes(site: Site) -> Callable[[], None]:
+    """Make every write of the replicas fail. Return a function that allows writes again."""
+
     def limit(file_bytes: int) -> None:
         for replica in site.replicas:
             for pid in replica.pids if replica.up.is_set() else ():

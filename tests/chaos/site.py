@@ -1,4 +1,4 @@
-"""What every place that Plushify can run at has in common, for the harness."""
+"""Site: an installation to test, with its database, blob store, image model and possible faults."""
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,26 +15,27 @@ from tests.chaos.replica import Replica
 from tests.emulators.process import OpenRouterEmulator
 
 LIMITS = Limits(timeout_s=6, pending_lease_s=2, lease_margin_s=2, late_write_s=15, undo_delete_s=3)
-"""Short, so that what a kill leaves behind is settled while somebody watches."""
+"""Limits of the replicas. They are short, so that the storm covers the recovery after each kill."""
 
-Strike = Callable[[float], Awaitable[None]]
-"""Does something to the site, and undoes it after so many seconds."""
+FaultInjector = Callable[[float], Awaitable[None]]
+"""Causes a fault of the site, and ends it after the given number of seconds."""
 
 
 class Site:
-    """A place to run: where its database and its blobs are, and what can be done to them.
+    """An installation to test.
 
     Args:
-        name: for the report.
-        folder: for logs.
-        model: the image model, as a process of its own.
+        name: name in the report.
+        folder: folder for logs.
+        model: emulated image model, in its own process.
         database_url, storage_url, storage_options: as in the settings.
-        free_credits: what a new user gets.
-        replicas_database_url: the URL of the database for the replicas, if it is not that of the harness.
+        free_credits: credits of a new user.
+        replicas_database_url: URL of the database for the replicas, if it differs from that of the test itself.
 
     Attributes:
-        strikes: what can be done to it apart from its replicas.
-        store, blobs: the harness's own view of it.
+        fault_injectors: faults of the site, apart from those of its replicas.
+        replicas: servers of the site.
+        store, blobs: adapters with which the test itself reads the data.
     """
 
     def __init__(
@@ -53,9 +54,9 @@ class Site:
         self.folder = folder
         self.model = model
         self.free_credits = free_credits
-        self.strikes: dict[Kind, Strike] = {}
+        self.fault_injectors: dict[Kind, FaultInjector] = {}
         self.replicas: list[Replica] = []
-        # One connection, so that it can spare itself when it cuts those of the replicas.
+        # One connection, because the fault that cuts all others must not cut the one that it uses itself.
         self.store = SqlStore(database_url, pool_size=1)
         self.blobs = FsspecBlobStore(storage_url, options=storage_options)
         self._database_url = replicas_database_url or database_url
@@ -63,10 +64,10 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings of its replicas, and of the command line beside them."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("PLUSHIFY_")}
-        ours.pop("PYTHONDONTWRITEBYTECODE", None)  # each start would compile all modules again
-        return ours | {
+        """Environment variables of the replicas and of the command line."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PLUSHIFY_")}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # with it, each start compiles all modules again
+        return environment | {
             "PLUSHIFY_DATABASE_URL": self._database_url,
             "PLUSHIFY_DATABASE_TIMEOUT_S": "1.5",
             "PLUSHIFY_DATABASE_CONNECT_TIMEOUT_S": "1.5",

@@ -1,4 +1,4 @@
-"""One idempotency key, at two replicas, many times at once."""
+"""Concurrent requests with the same idempotency key at two replicas."""
 
 import asyncio
 from collections import Counter
@@ -13,7 +13,7 @@ from tests.chaos.cluster import cluster
 from tests.chaos.plan import Plan
 from tests.chaos.site import Site
 from tests.chaos.storm import Storm
-from tests.chaos.visitor import ATTEMPTS, PAUSE_S, photo, submission
+from tests.chaos.user import ATTEMPTS, PAUSE_S, photo, request_options
 from tests.emulators.openrouter.answers import COST_USD
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("chaos")]
@@ -24,44 +24,44 @@ TIMES = 50
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """A place to run."""
+    """Cluster without replicas."""
     with cluster(tmp_path, free_credits=FREE_CREDITS) as site:
         yield site
 
 
 @pytest.fixture
 async def storm(site: Site) -> AsyncIterator[Storm]:
-    """Two replicas there, and one user who is signed up."""
+    """Two replicas at the cluster, and one user with an account."""
     storm = Storm(Plan(seed=0, users=1), site)
     try:
         for replica in storm.replicas:
             await replica.start()
-        await storm.visitors[0].sign_up()
+        await storm.users[0].sign_up()
         yield storm
     finally:
         await storm.aclose()
 
 
-async def test_one_key_at_two_replicas_is_one_generation_one_charge_and_one_call(site: Site, storm: Storm) -> None:
-    """A request that arrives fifty times at each of two replicas at once is carried out once, and every one of the
-    hundred is answered with the same picture."""
-    (visitor,) = storm.visitors
-    request = submission(photo(0, 0), "kawaii", "standard", "the-one-key")
+async def test_one_key_at_two_replicas_gives_one_generation_one_charge_and_one_call(site: Site, storm: Storm) -> None:
+    """Fifty concurrent requests at each of two replicas make one picture, and all hundred responses return it."""
+    (user,) = storm.users
+    request = request_options(photo(0, 0), "kawaii", "standard", "the-one-key")
     site.model.script([{"scenario": "ok", "latency_s": 2}])
 
     async def send(client: httpx.AsyncClient, url: str) -> tuple[int, str]:
         for _ in range(ATTEMPTS):
-            answer = await client.post(f"{url}/api/generations", **request)
-            if answer.status_code != 429:  # a burst is more than a process takes in at once
+            response = await client.post(f"{url}/api/generations", **request)
+            if response.status_code != 429:  # the process is full
                 break
             await asyncio.sleep(PAUSE_S)
-        return answer.status_code, answer.json().get("id")
+        return response.status_code, response.json().get("id")
 
-    async with visitor.another_tab() as client:
-        answers = await asyncio.gather(*(send(client, replica.url) for replica in storm.replicas for _ in range(TIMES)))
+    async with user.another_client() as client:
+        urls = [replica.url for replica in storm.replicas for _ in range(TIMES)]
+        responses = await asyncio.gather(*(send(client, url) for url in urls))
 
-    assert [status for status, _ in answers] == [201] * 2 * TIMES
-    assert len(Counter(answers)) == 1
-    assert await visitor.balance() == FREE_CREDITS - 1
-    assert [entry["amount"] for entry in await visitor.entries()] == [-1, FREE_CREDITS]
+    assert [status for status, _ in responses] == [201] * 2 * TIMES
+    assert len(Counter(responses)) == 1
+    assert await user.balance() == FREE_CREDITS - 1
+    assert [entry["amount"] for entry in await user.entries()] == [-1, FREE_CREDITS]
     assert [call.cost_usd for call in read_bill(site.model)] == [COST_USD]

@@ -1,4 +1,4 @@
-"""The verdict can be "guilty"."""
+"""Tests of the check of the bill: it accepts correct bills, and finds violations."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -6,15 +6,15 @@ from uuid import UUID
 import pytest
 
 from plushify_core import Billing, ModelCall, ModelFacts, Outcome
-from tests.chaos.bill import Billed
-from tests.chaos.verdict import wrong_in_bill
+from tests.chaos.bill import ReceivedCall
+from tests.chaos.verdict import billing_violations
 from tests.emulators.openrouter.answers import COST_USD
 
-FREE, PAID, LOST = Billed("photo", 0.0), Billed("photo", COST_USD), Billed("photo", None)
+FREE, PAID, LOST = ReceivedCall("photo", 0.0), ReceivedCall("photo", COST_USD), ReceivedCall("photo", None)
 
 
 def record(billing: Billing, outcome: Outcome = Outcome.FAILED, cost_usd: float | None = None) -> ModelCall:
-    """A call as Plushify has recorded it."""
+    """Return a model call as Plushify records it."""
     cost = None if cost_usd is None else round(cost_usd * 1e9)
     return ModelCall(
         generation_id=UUID(int=1),
@@ -40,9 +40,9 @@ def record(billing: Billing, outcome: Outcome = Outcome.FAILED, cost_usd: float 
         ([FREE], record(Billing.NOT_BILLED)),
     ],
 )
-def test_honest_bills_pass(calls: list[Billed], recorded: ModelCall | None) -> None:
-    """One paid call at most, the last; and a record that says so, or that nobody knows."""
-    assert list(wrong_in_bill(calls, recorded)) == []
+def test_accepts_correct_bills(calls: list[ReceivedCall], recorded: ModelCall | None) -> None:
+    """A bill is correct if only the last call is paid, and the record of the call agrees or says that it is unknown."""
+    assert list(billing_violations(calls, recorded)) == []
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,6 @@ def test_honest_bills_pass(calls: list[Billed], recorded: ModelCall | None) -> N
         ([], record(Billing.UNKNOWN, Outcome.SUCCEEDED)),
     ],
 )
-def test_bills_that_break_a_promise_are_found(calls: list[Billed], recorded: ModelCall | None) -> None:
-    """A second call after one that was, or may have been, billed; and a record that hides or invents a bill."""
-    assert len(list(wrong_in_bill(calls, recorded))) == 1
+def test_finds_violations_in_bills(calls: list[ReceivedCall], recorded: ModelCall | None) -> None:
+    """Violations are a call after one that was or may have been billed, and a record that contradicts the bill."""
+    assert len(list(billing_violations(calls, recorded))) == 1

@@ -188,3 +188,16 @@ async def test_running_drains_after_an_error() -> None:
     with pytest.raises(LookupError):
         await serve()
     assert (await plushify.row(generation.id)).status is Status.SUCCEEDED
+
+
+@on_virtual_time
+async def test_running_can_be_opened_again() -> None:
+    """After `running()` has ended it can be opened again: it accepts, runs and sweeps as the first time."""
+    plushify = InMemoryPlushify()
+    for number in range(2):
+        async with plushify.running():
+            with plushify.runner.reserve():
+                generation = await plushify.submit(f"user {number}")
+                plushify.runner.start(generation.id, user_id=generation.user_id)
+            ended = await plushify.runner.wait(generation.user_id, generation.id, timeout_s=60)
+        assert ended.status is Status.SUCCEEDED

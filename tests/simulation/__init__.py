@@ -1,14 +1,15 @@
-"""Worlds full of faults, in which no credit may be lost.
+"""Simulator: worlds full of faults, in which no credit may be lost.
 
-A world is a function of its seed: users, replicas of Plushify, one store and one blob store that they share, an
-image model, and everything that can go wrong, on virtual time. `python -m tests.simulation` runs one after the
-other; a world that breaks a promise prints its seed and the shortest trace that still breaks it.
+A world is a function of its seed: users, several replicas of Plushify, the store and the blob store that they share, an
+image model, and faults, all on virtual time. `python -m tests.simulation` runs one world after another. For a world
+that breaks a promise, it prints the seed and the shortest trace that still breaks one.
 
-    plan      what happens, drawn from the seed
-    replica   a process, and the faults in the wires to its ports
-    watch     the store and the blob store, which check every change as it is committed
-    clients   what users ask, and what they are told
-    story     every line of every statement, explained by what was asked
-    world     all of it together, until it is quiet
-    shrink    the shortest trace of a failing world
+    plan             operations and rates of faults, drawn from the seed
+    replica          one process, and the faults in the calls to its ports
+    monitor          store and blob store that check every change when it takes effect
+    clients          requests of users, and the responses
+    reconciliation   every ledger entry explained by a request, every response compared with the stored data
+    world            all of these together, until the last fault is over and everything has settled
+    shrink           search for the shortest trace of a failing world
+    planted          known mistakes, planted in the code to test the simulator itself
 """

@@ -1,4 +1,4 @@
-"""What happens in a world: operations and the weather, drawn from its seed."""
+"""Plan of a world: its operations and its rates of faults, drawn from the seed."""
 
 import random
 from enum import StrEnum
@@ -11,7 +11,7 @@ MAX_SKEW_S = 10
 
 
 class Kind(StrEnum):
-    """What a user, an operator or fate does."""
+    """Action of a user or an operator, or a fault of a whole replica."""
 
     MAKE = "make"
     MAKE_WITHIN_THE_REQUEST = "make within the request"
@@ -19,7 +19,7 @@ class Kind(StrEnum):
     SWEEP = "sweep"
     DELETE = "delete"
     RESTORE = "restore"
-    LOOK = "look"
+    VIEW = "view"
     INTRUDE = "intrude"
     GRANT = "grant"
     CONSUME = "consume"
@@ -36,7 +36,7 @@ WEIGHTS = {
     Kind.SWEEP: 3,
     Kind.DELETE: 5,
     Kind.RESTORE: 3,
-    Kind.LOOK: 3,
+    Kind.VIEW: 3,
     Kind.INTRUDE: 1,
     Kind.GRANT: 3,
     Kind.CONSUME: 1,
@@ -45,13 +45,27 @@ WEIGHTS = {
     Kind.FREEZE: 1,
     Kind.REDEPLOY: 1,
 }
+"""Relative frequency of each kind."""
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happens. `pick` (0 to 1) chooses a generation among those that are there then.
+    """One action or fault. An operation ignores the fields that its kind does not need.
 
-    A user goes away after `patience_s`, and asks up to `retries` times again when the connection breaks. The two
-    requests of a `doubled` operation go out at once, to two replicas. `seconds` is how long a replica is away.
+    Args:
+        number: position in the plan.
+        at_s: virtual time at which it begins.
+        kind: what it does.
+        replica: number of the replica that receives it.
+        user: user who requests it.
+        key: idempotency key.
+        photo: number of the uploaded photo.
+        quality: requested quality.
+        patience_s: time after which the user stops waiting.
+        retries: how often the user repeats a request that got no response.
+        duplicated: whether the request is sent to two replicas at the same time.
+        pick: choice of an existing generation, from 0 (the first) to below 1 (the last).
+        amount: credits of a posting.
+        freeze_s: how long a frozen replica is suspended.
     """
 
     number: int
@@ -64,113 +78,112 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     quality: str
     patience_s: float
     retries: int
-    doubled: bool
+    duplicated: bool
     pick: float
     amount: int
-    seconds: float
+    freeze_s: float
 
 
-class Weather(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a passage of a wire meets which fault, and what the model is like. Rates are probabilities."""
+class FaultRates(msgspec.Struct, frozen=True, kw_only=True):
+    """Probabilities of faults.
 
-    cut_rate: float
-    error_rate: float
-    lost_answer_rate: float
-    slow_rate: float
-    late_write_rate: float
-    stubborn_rate: float
-    bad_model_rate: float
-    slow_model_rate: float
+    The rates of crashes, errors, lost answers, slow calls and late writes apply at each passage of a gate before or
+    after a call to a port. The others apply to each call of the image model.
+    """
+
+    crash: float
+    error: float
+    lost_answer: float
+    slow: float
+    late_write: float
+    stubborn_model: float
+    model_failure: float
+    slow_model: float
 
 
-CALM = Weather(
-    cut_rate=0,
-    error_rate=0,
-    lost_answer_rate=0,
-    slow_rate=0,
-    late_write_rate=0,
-    stubborn_rate=0,
-    bad_model_rate=0,
-    slow_model_rate=0,
+NO_FAULTS = FaultRates(
+    crash=0, error=0, lost_answer=0, slow=0, late_write=0, stubborn_model=0, model_failure=0, slow_model=0
 )
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A world before it begins. In some, credits expire after a minute or two.
+    """Everything that determines a world.
 
-    Faults whose names are `muted` do not happen: that is how a trace is shortened.
+    Args:
+        seed: seed of all random choices.
+        skews_s: for each replica, how far its clock is ahead.
+        credits_expire: whether granted credits expire after a short time.
+        rates: rates of faults.
+        operations: operations in the order of time.
+        muted: names of faults that are suppressed, to shorten a trace.
     """
 
     seed: int
     skews_s: tuple[float, ...]
     credits_expire: bool
-    weather: Weather
+    rates: FaultRates
     operations: tuple[Operation, ...]
     muted: frozenset[str] = frozenset()
 
-    @property
-    def duration_s(self) -> float:
-        """When the last operation begins."""
-        return max((operation.at_s for operation in self.operations), default=0.0)
 
+def random_plan(seed: int) -> Plan:
+    """Return the plan with this seed.
 
-def draw(seed: int) -> Plan:
-    """The world of this seed. Each kind of fault is absent from some worlds, so that none hides another.
-
-    In some worlds nothing fails, it only takes long.
+    Each kind of fault is absent from some plans, so that it cannot hide another kind. In some plans nothing fails, but
+    calls are slow.
     """
-    dice = random.Random(f"plan {seed}")
-    replicas = dice.randint(1, MAX_REPLICAS)
-    unbroken = dice.random() < 0.25
+    rng = random.Random(f"plan {seed}")
+    replicas = rng.randint(1, MAX_REPLICAS)
+    only_slow = rng.random() < 0.25
 
-    def rate(*rates: float, breaks: bool = False) -> float:
-        drawn = dice.choice((0.0, *rates))
-        return 0.0 if breaks and unbroken else drawn
+    def rate(*rates: float, is_failure: bool = False) -> float:
+        drawn = rng.choice((0.0, *rates))
+        return 0.0 if is_failure and only_slow else drawn
 
     return Plan(
         seed=seed,
-        skews_s=tuple(dice.uniform(-MAX_SKEW_S, MAX_SKEW_S) if dice.random() < 0.5 else 0.0 for _ in range(replicas)),
-        credits_expire=dice.random() < 0.3,
-        weather=Weather(
-            cut_rate=rate(0.001, 0.003, 0.01, breaks=True),
-            error_rate=rate(0.003, 0.01, 0.05, breaks=True),
-            lost_answer_rate=rate(0.01, 0.03, 0.1, breaks=True),
-            slow_rate=0.05 if unbroken else rate(0.003, 0.01, 0.05),
-            late_write_rate=rate(0.05, 0.3),
-            stubborn_rate=rate(0.3, 1.0),
-            bad_model_rate=rate(0.1, 0.5),
-            slow_model_rate=rate(0.1, 0.5),
+        skews_s=tuple(rng.uniform(-MAX_SKEW_S, MAX_SKEW_S) if rng.random() < 0.5 else 0.0 for _ in range(replicas)),
+        credits_expire=rng.random() < 0.3,
+        rates=FaultRates(
+            crash=rate(0.001, 0.003, 0.01, is_failure=True),
+            error=rate(0.003, 0.01, 0.05, is_failure=True),
+            lost_answer=rate(0.01, 0.03, 0.1, is_failure=True),
+            slow=0.05 if only_slow else rate(0.003, 0.01, 0.05),
+            late_write=rate(0.05, 0.3),
+            stubborn_model=rate(0.3, 1.0),
+            model_failure=rate(0.1, 0.5),
+            slow_model=rate(0.1, 0.5),
         ),
-        operations=_operations(dice, replicas, {Kind.KILL, Kind.REDEPLOY} if unbroken else set()),
+        operations=_operations(rng, replicas, excluded={Kind.KILL, Kind.REDEPLOY} if only_slow else set()),
     )
 
 
-def _operations(dice: random.Random, replicas: int, without: set[Kind]) -> tuple[Operation, ...]:
-    users = ["ann", "bob", "cleo"][: dice.randint(1, 3)]
-    weights = [0 if kind in without else weight for kind, weight in WEIGHTS.items()]
-    kinds = dice.choices(list(WEIGHTS), weights, k=dice.randint(4, MAX_OPERATIONS))
+def _operations(rng: random.Random, replicas: int, *, excluded: set[Kind]) -> tuple[Operation, ...]:
+    users = ["ann", "bob", "cleo"][: rng.randint(1, 3)]
+    weights = [0 if kind in excluded else weight for kind, weight in WEIGHTS.items()]
+    kinds = rng.choices(list(WEIGHTS), weights, k=rng.randint(4, MAX_OPERATIONS))
     kinds[0] = Kind.MAKE
     operations, at_s = [], 0.0
     for number, kind in enumerate(kinds):
-        key = dice.choice([None, "k1", "k2", "k3"])
+        key = rng.choice([None, "k1", "k2", "k3"])
         operations.append(
             Operation(
                 number=number,
                 at_s=at_s,
                 kind=kind,
-                replica=dice.randrange(replicas),
-                user=dice.choice(users),
+                replica=rng.randrange(replicas),
+                user=rng.choice(users),
                 key=key,
-                # Mostly the photo that belongs to the key: then a request with the same key is a replay.
-                photo=dice.randrange(4) if key is None or dice.random() < 0.1 else int(key[1]),
-                quality=dice.choice(["standard", "standard", "high"]),
-                patience_s=dice.choice([0.5, 5.0, 30.0, 120.0, 120.0]),
-                retries=dice.choice([0, 1, 3]),
-                doubled=dice.random() < 0.2,
-                pick=dice.random(),
-                amount=dice.randint(1, 4),
-                seconds=dice.choice([1.0, 20.0, 45.0, 130.0]),
+                # Usually each key has its own photo, so that a request with the same key is a replay.
+                photo=rng.randrange(4) if key is None or rng.random() < 0.1 else int(key[1]),
+                quality=rng.choice(["standard", "standard", "high"]),
+                patience_s=rng.choice([0.5, 5.0, 30.0, 120.0, 120.0]),
+                retries=rng.choice([0, 1, 3]),
+                duplicated=rng.random() < 0.2,
+                pick=rng.random(),
+                amount=rng.randint(1, 4),
+                freeze_s=rng.choice([1.0, 20.0, 45.0, 130.0]),
             )
         )
-        at_s += dice.choice([0.0, 0.01, 0.1, 1.0, 10.0, 31.0])
+        at_s += rng.choice([0.0, 0.01, 0.1, 1.0, 10.0, 31.0])
     return tuple(operations)

@@ -1,6 +1,6 @@
-"""Mistakes that others have made, planted one at a time in the real code: the simulator has to find each.
+"""Known mistakes, planted one at a time in the real code: the simulator must find each of them.
 
-Each function takes pytest's `monkeypatch` and spoils something until the test ends.
+Each function plants one mistake with pytest's `monkeypatch`, until the test ends. Its docstring describes the mistake.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -36,30 +36,32 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 def no_fence_check(patch: pytest.MonkeyPatch) -> None:
-    """A replacement looks at the id alone: a late success overwrites the refund of a sweep."""
+    """Replace rows by id alone, so that a late success overwrites the refund of a sweep."""
     patch.setattr(MemoryGenerations, "_is_current", lambda self, current: current.id in self.tables.generations)
 
 
 def refund_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
-    """A failure is committed, and then its refund."""
-    _later(patch, EntryKind.REFUND)
+    """Commit a failure first, and its refund in a second transaction."""
+    _post_separately(patch, EntryKind.REFUND)
 
 
 def charge_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
-    """A generation is committed, and then its price is taken."""
-    _later(patch, EntryKind.CONSUME)
+    """Commit a generation first, and its charge in a second transaction."""
+    _post_separately(patch, EntryKind.CONSUME)
 
 
 def free_credits_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
-    """A subscription is committed, and then its free credits are granted."""
-    _later(patch, EntryKind.GRANT)
+    """Commit a subscription first, and the grant of its free credits in a second transaction."""
+    _post_separately(patch, EntryKind.GRANT)
 
 
 def refund_without_unique_key(patch: pytest.MonkeyPatch) -> None:
-    """A refund is posted first and trusts a unique key that is not there: whoever comes second posts another."""
+    """Post a refund even if another process has failed the generation, without the unique key that would reject it."""
     fail = OutcomeRecorder.fail
 
-    async def spoilt(self: OutcomeRecorder, tx: Transaction, generation: Generation, failure: Any, **facts: Any) -> Any:
+    async def fail_and_refund_again(
+        self: OutcomeRecorder, tx: Transaction, generation: Generation, failure: Any, **facts: Any
+    ) -> Any:
         failed = await fail(self, tx, generation, failure, **facts)
         if failed is None:
             await self.postings.refund(tx, generation, reason=failure.reason)
@@ -67,23 +69,23 @@ def refund_without_unique_key(patch: pytest.MonkeyPatch) -> None:
 
     post = MemoryCredits.post
 
-    async def posted(self: MemoryCredits, entry: Any) -> bool:
+    async def post_without_unique_key(self: MemoryCredits, entry: Any) -> bool:
         self.tables.entry_kinds.pop((entry.generation_id, entry.kind), None)
         return await post(self, entry)
 
-    patch.setattr(OutcomeRecorder, "fail", spoilt)
-    patch.setattr(MemoryCredits, "post", posted)
+    patch.setattr(OutcomeRecorder, "fail", fail_and_refund_again)
+    patch.setattr(MemoryCredits, "post", post_without_unique_key)
 
 
 def lease_shorter_than_the_deadline(patch: pytest.MonkeyPatch) -> None:
-    """A drawing may be given up by others while its process still has time."""
+    """End the lease before the deadline, so that a sweep fails a generation whose process still has time."""
     patch.setattr(Limits, "lease_margin", timedelta(seconds=-40))
 
 
 def dispatch_after_the_call(patch: pytest.MonkeyPatch) -> None:
-    """The model is called first, and the row says so afterwards: who dies in between calls it again."""
+    """Call the model before the dispatch is committed, so that it is called again after a crash in between."""
 
-    async def dispatched(self: Dispatch, generation_id: UUID) -> tuple[Generation, bool]:
+    async def dispatch_in_memory(self: Dispatch, generation_id: UUID) -> tuple[Generation, bool]:
         async with self.store.begin() as tx:
             generation = await tx.generations.get(generation_id)
         if generation is None:
@@ -94,91 +96,91 @@ def dispatch_after_the_call(patch: pytest.MonkeyPatch) -> None:
 
     commit = Settlement._commit
 
-    async def committed(self: Settlement, running: Generation, attempt: Attempt) -> Generation | None:
+    async def dispatch_and_commit(self: Settlement, running: Generation, attempt: Attempt) -> Generation | None:
         async with self.store.begin() as tx:
             pending = await tx.generations.get(running.id)
             if pending is not None and await tx.generations.replace(pending, running):
                 await self.outcomes.open_call(tx, running, "late")
         return await commit(self, running, attempt)
 
-    patch.setattr(Dispatch, "dispatch", dispatched)
-    patch.setattr(Settlement, "_commit", committed)
+    patch.setattr(Dispatch, "dispatch", dispatch_in_memory)
+    patch.setattr(Settlement, "_commit", dispatch_and_commit)
 
 
 def blobs_deleted_after_the_row(patch: pytest.MonkeyPatch) -> None:
-    """A purge removes the row first: who dies in between leaves bytes that nobody knows of."""
+    """Purge the row before its blobs, so that a crash in between leaves blobs without a row."""
 
-    async def erased(self: RecoverUseCase, generation: Generation) -> bool:
+    async def purge_row_first(self: RecoverUseCase, generation: Generation) -> bool:
         async with self.store.begin() as tx:
             removed = await tx.generations.remove(generation)
         for key in [key async for key in self.blobs.keys(generation.blob_prefix)]:
             await self.blobs.delete(key)
         return removed
 
-    patch.setattr(RecoverUseCase, "_purge", erased)
+    patch.setattr(RecoverUseCase, "_purge", purge_row_first)
 
 
 def photo_stored_before_the_row(patch: pytest.MonkeyPatch) -> None:
-    """A submission stores its photo, and then pays: who dies in between leaves bytes that nobody knows of."""
+    """Store the photo before its row, so that a crash in between leaves a blob without a row."""
     charge_and_store = Submission._charge_and_store
 
-    async def stored(self: Submission, generation: Generation, photo: EncodedImage) -> Generation:
+    async def store_first(self: Submission, generation: Generation, photo: EncodedImage) -> Generation:
         assert generation.original is not None
         await self.blobs.put(generation.original.key, photo.data, media_type=photo.media_type)
         return await charge_and_store(self, generation, photo)
 
-    patch.setattr(Submission, "_charge_and_store", stored)
+    patch.setattr(Submission, "_charge_and_store", store_first)
 
 
 def sweep_that_dispatches_again(patch: pytest.MonkeyPatch) -> None:
-    """An abandoned drawing is drawn once more, instead of refunded."""
+    """Return an abandoned running generation to pending instead of refunding it."""
 
-    async def interrupted(self: RecoverUseCase, tx: Transaction, abandoned: Generation) -> None:
+    async def reset_to_pending(self: RecoverUseCase, tx: Transaction, abandoned: Generation) -> None:
         if abandoned.status is Status.RUNNING:
             pending = msgspec.structs.replace(abandoned, status=Status.PENDING, fence=abandoned.fence + 1)
             await tx.generations.replace(abandoned, pending)
 
-    patch.setattr(RecoverUseCase, "_interrupt", interrupted)
+    patch.setattr(RecoverUseCase, "_interrupt", reset_to_pending)
 
 
 def no_sweep(patch: pytest.MonkeyPatch) -> None:
-    """Refunds live in an `except`: what a dead process had begun is never settled."""
+    """Never settle expired leases, as if refunds existed only in an `except` of the process that runs."""
 
-    async def settled(self: RecoverUseCase) -> tuple[int, tuple[UUID, ...]]:
+    async def settle_nothing(self: RecoverUseCase) -> tuple[int, tuple[UUID, ...]]:
         return 0, ()
 
-    patch.setattr(RecoverUseCase, "_settle_expired_leases", settled)
+    patch.setattr(RecoverUseCase, "_handle_expired_leases", settle_nothing)
 
 
 def key_checked_before_the_transaction(patch: pytest.MonkeyPatch) -> None:
-    """Whether a key is new is asked before the transaction, and no unique key stands behind it."""
+    """Check an idempotency key only before the transaction, without a unique key in the store."""
     add = MemoryGenerations.add
 
-    async def added(self: MemoryGenerations, generation: Generation) -> bool:
+    async def add_without_unique_key(self: MemoryGenerations, generation: Generation) -> bool:
         if generation.idempotency_key is not None:
             self.tables.idempotency_keys.pop((generation.user_id, generation.idempotency_key), None)
         return await add(self, generation)
 
-    patch.setattr(MemoryGenerations, "add", added)
+    patch.setattr(MemoryGenerations, "add", add_without_unique_key)
 
 
 def no_deadline(patch: pytest.MonkeyPatch) -> None:
-    """The model is trusted to answer."""
+    """Wait for the model without a deadline."""
     run = Attempt.run
 
-    async def patient(self: Attempt) -> None:
+    async def run_without_deadline(self: Attempt) -> None:
         self.generation = msgspec.structs.replace(self.generation, deadline_at=datetime.max.replace(tzinfo=UTC))
         self.limits = msgspec.structs.replace(self.limits, timeout_s=1e6)
         await run(self)
 
-    patch.setattr(Attempt, "run", patient)
+    patch.setattr(Attempt, "run", run_without_deadline)
 
 
-def failed_commit_taken_at_its_word(patch: pytest.MonkeyPatch) -> None:
-    """A commit that is reported as failed is believed to have failed: the pictures of a success are removed."""
+def commit_error_taken_as_rollback(patch: pytest.MonkeyPatch) -> None:
+    """Remove the pictures of a success when its commit raises, although it may have been committed."""
     commit = Settlement._commit
 
-    async def committed(self: Settlement, running: Generation, attempt: Attempt) -> Generation | None:
+    async def discard_on_error(self: Settlement, running: Generation, attempt: Attempt) -> Generation | None:
         try:
             return await commit(self, running, attempt)
         except Exception:
@@ -186,11 +188,11 @@ def failed_commit_taken_at_its_word(patch: pytest.MonkeyPatch) -> None:
                 await attempt.discard()
             raise
 
-    patch.setattr(Settlement, "_commit", committed)
+    patch.setattr(Settlement, "_commit", discard_on_error)
 
 
 def replay_runs_before_the_photo(patch: pytest.MonkeyPatch) -> None:
-    """Whoever replays a request runs its generation, whether or not the photo has been stored."""
+    """Let a replay run its generation before the photo is stored."""
 
     async def no_problem(self: Dispatch, generation_id: UUID) -> None:
         return None
@@ -198,69 +200,69 @@ def replay_runs_before_the_photo(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Dispatch, "_original_problem", no_problem)
 
 
-def failure_without_a_mark(patch: pytest.MonkeyPatch) -> None:
-    """What a failure left behind is removed by the process that failed, and by nobody if that dies."""
+def failure_not_marked_untidy(patch: pytest.MonkeyPatch) -> None:
+    """Do not mark failures as untidy, so that no sweep removes the orphaned blobs of a process that died."""
     fail = Generation.fail
 
-    def unmarked(self: Generation, *args: Any, **kwargs: Any) -> Generation:
+    def fail_unmarked(self: Generation, *args: Any, **kwargs: Any) -> Generation:
         return msgspec.structs.replace(fail(self, *args, **kwargs), untidy_since=None)
 
-    patch.setattr(Generation, "fail", unmarked)
+    patch.setattr(Generation, "fail", fail_unmarked)
 
 
 def mark_removed_before_the_blobs(patch: pytest.MonkeyPatch) -> None:
-    """A failure counts as cleared up after, and then its blobs are removed."""
+    """Clear the mark of a failure before its blobs are removed, so that a crash in between leaves orphaned blobs."""
     tidy = RecoverUseCase._tidy
 
-    async def cleared(self: RecoverUseCase, generation: Generation) -> bool:
+    async def clear_mark_first(self: RecoverUseCase, generation: Generation) -> bool:
         async with self.store.begin() as tx:
             if not await tx.generations.replace(generation, tidied := generation.tidy()):
                 return False
         return await tidy(self, tidied)
 
-    patch.setattr(RecoverUseCase, "_tidy", cleared)
+    patch.setattr(RecoverUseCase, "_tidy", clear_mark_first)
 
 
-def cleared_up_too_early(patch: pytest.MonkeyPatch) -> None:
-    """A failure is cleared up after at once, though something may still be stored for it."""
+def tidied_before_late_writes_end(patch: pytest.MonkeyPatch) -> None:
+    """Remove the orphaned blobs of a failure at once, although late writes may still add some."""
     patch.setattr(Limits, "late_write", timedelta(0))
 
 
-def anybodys_generation(patch: pytest.MonkeyPatch) -> None:
-    """Who knows an id gets at the generation."""
+def no_owner_check(patch: pytest.MonkeyPatch) -> None:
+    """Give access to a generation to every user who knows its id."""
 
-    async def owned(self: GalleryUseCase, tx: Transaction, user_id: str, generation_id: UUID) -> Generation:
+    async def get_of_any_user(self: GalleryUseCase, tx: Transaction, user_id: str, generation_id: UUID) -> Generation:
         if (generation := await tx.generations.get(generation_id)) is None:
             raise NotFound
         return generation
 
-    patch.setattr(GalleryUseCase, "_owned", owned)
+    patch.setattr(GalleryUseCase, "_owned", get_of_any_user)
 
 
-def _later(patch: pytest.MonkeyPatch, kind: EntryKind) -> None:
-    """Entries of this kind are posted in a transaction of their own, behind the one that they belong to."""
+def _post_separately(patch: pytest.MonkeyPatch, kind: EntryKind) -> None:
+    """Post entries of this kind in a transaction of their own, after the transaction that they belong to."""
     begin, post = GatedStore.begin, LedgerPostings.post
-    waiting: dict[int, list[Callable[[Transaction], Awaitable[object]]]] = {}
+    postponed: dict[int, list[Callable[[Transaction], Awaitable[object]]]] = {}
 
     @asynccontextmanager
-    async def begun(self: GatedStore) -> AsyncIterator[Transaction]:
+    async def begin_twice(self: GatedStore) -> AsyncIterator[Transaction]:
         async with begin(self) as tx:
-            waiting.pop(id(tx), None)
+            postponed.pop(id(tx), None)
             yield tx
-        for again in waiting.pop(id(tx), []):
+        for posting in postponed.pop(id(tx), []):
             async with begin(self) as second:
-                await again(second)
+                await posting(second)
 
-    async def posted(
+    async def postpone(
         self: LedgerPostings, tx: Transaction, user_id: str, of: EntryKind, amount: int, **why: Any
     ) -> bool:
         if of is not kind or why.get("actor") not in (None, user_id) or "operation" in why["reason"]:
             return await post(self, tx, user_id, of, amount, **why)
-        waiting.setdefault(id(tx), []).append(lambda second: post(self, second, user_id, of, amount, **why))
+        postponed.setdefault(id(tx), []).append(lambda second: post(self, second, user_id, of, amount, **why))
         return True
 
-    patch.setattr(GatedStore, "begin", begun)
-    patch.setattr(LedgerPostings, "post", posted)
+    patch.setattr(GatedStore, "begin", begin_twice)
+    patch.setattr(LedgerPostings, "post", postpone)
 
 
 PLANTED: tuple[Plant, ...] = (
@@ -277,10 +279,10 @@ PLANTED: tuple[Plant, ...] = (
     no_sweep,
     key_checked_before_the_transaction,
     no_deadline,
-    failed_commit_taken_at_its_word,
+    commit_error_taken_as_rollback,
     replay_runs_before_the_photo,
-    failure_without_a_mark,
+    failure_not_marked_untidy,
     mark_removed_before_the_blobs,
-    cleared_up_too_early,
-    anybodys_generation,
+    tidied_before_late_writes_end,
+    no_owner_check,
 )

@@ -1,4 +1,4 @@
-"""A process, and the faults in the wires to its ports."""
+"""Replica: one process, and the faults in the calls to its ports."""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ from plushify_core.ports import BlobStore, ImageModel, Store
 from tests import virtual_time
 from tests.gates import GatedStore, PowerCut, gated
 from tests.in_memory import Ids, PlushifyForTests
-from tests.simulation.plan import CALM, Operation, Weather
+from tests.simulation.plan import NO_FAULTS, FaultRates, Operation
 
 DRAIN_S = 20.0
 LIMITS = Limits(
@@ -30,59 +30,84 @@ LIMITS = Limits(
 )
 EXPIRE_DAYS = 80 / 86400
 
-RELIABLE = "events.", "model."
-"""Ports that never fail, by contract, or whose failures the script of the model holds."""
+WITHOUT_ERRORS = "events.", "model."
+"""Ports that raise no simulated errors: by contract events never fail, and the script of the model has its failures."""
 
 NETWORK = "blobs.", "model.", "events.", "begin"
-"""Calls that wait for others without holding anything: `begin` waits for a connection."""
+"""Calls that wait for the network while no transaction is open. `begin` waits for a database connection."""
 
 SLOW_S = 5.0, 25.0, 130.0
 SLOW_TRANSACTION_S = 0.5, 3.0
 
 LATE_WRITE_S = 90.0
-"""How long a write goes on at most, whatever becomes of its process: less than `late_write_s`, on every clock."""
+"""Longest duration of a write that outlives its process. It is less than `late_write_s` on the clock of any replica."""
 
 
 class Fault(Exception):
-    """What the technology behind a port raises: not now."""
+    """Error of the technology behind a port."""
 
 
 class Journal(Protocol):
-    """Where a world notes what happens. Every passage of a wire is a step."""
+    """Record of what happens in a world.
+
+    Attributes:
+        steps: number of passages of gates so far.
+        faults_ended: whether no more faults happen.
+        operation_by_id: the operation that each new id was made for, if any.
+    """
 
     steps: int
-    calm: bool
-    asked_by: dict[UUID, Operation | None]
+    faults_ended: bool
+    operation_by_id: dict[UUID, Operation | None]
 
-    def note(self, text: str) -> None:
-        """Something happened."""
+    def record(self, text: str) -> None:
+        """Add a line to the trace."""
         ...
 
-    def fault(self, kind: str, name: str, text: str) -> None:
-        """A fault happened; under its name it can be muted."""
+    def record_fault(self, kind: str, name: str, text: str) -> None:
+        """Count a fault and add it to the trace. A plan can mute the fault by its name."""
         ...
 
 
-class Scene:
-    """One operation and all that follows from it, with dice of its own: without the other operations it goes the
-    same way, as far as it can."""
+class Activity:
+    """An operation, or another source of work, with everything that follows from it.
+
+    Each activity has its own random generator. So if a plan leaves out other operations, this one meets the same
+    faults, as far as possible.
+    """
 
     def __init__(self, seed: int, name: str, operation: Operation | None = None) -> None:
         self.name = name
         self.operation = operation
-        self.dice = random.Random(f"{seed} {name}")
+        self.rng = random.Random(f"{seed} {name}")
         self.passages = 0
 
 
-current: ContextVar[Scene] = ContextVar("current")
-"""The scene that the running task belongs to."""
+current_activity: ContextVar[Activity] = ContextVar("current_activity")
+"""Activity that the running task belongs to."""
 
-acting: ContextVar["Replica"] = ContextVar("acting")
-"""The process that the running task belongs to, since its last passage of a wire."""
+current_replica: ContextVar["Replica"] = ContextVar("current_replica")
+"""Replica that made the latest call to a port in the running task."""
 
 
 class Replica:
-    """One life of one process: the real use cases and the real runner, behind wires that fail."""
+    """One process from its start to its end: the real use cases and runner, over ports that fail.
+
+    It is the gate of all its ports.
+
+    Args:
+        name: name in the trace.
+        journal: record of the world.
+        skew_s: how far the clock of this process is ahead.
+        limits: limits of the installation, except the sweep interval.
+        rates: rates of faults.
+        muted: names of faults that are suppressed.
+        numbers: counter for ids, shared by all replicas.
+        store: shared store.
+        blobs: shared blob store.
+        model: image model.
+        sweep_interval_s: time between two sweeps of this process.
+    """
 
     def __init__(
         self,
@@ -91,7 +116,7 @@ class Replica:
         journal: Journal,
         skew_s: float,
         limits: Limits,
-        weather: Weather,
+        rates: FaultRates,
         muted: frozenset[str],
         numbers: Iterator[int],
         store: Store,
@@ -101,11 +126,11 @@ class Replica:
     ) -> None:
         self.name = name
         self.dead = False
-        self.thaws_at_s = 0.0
+        self.frozen_until_s = 0.0
         self._journal = journal
         self._ids = Ids(self.clock, numbers)
         self._skew = timedelta(seconds=skew_s)
-        self._weather = weather
+        self._rates = rates
         self._muted = muted
         self.plushify = PlushifyForTests(
             store=GatedStore(store, self),
@@ -122,95 +147,99 @@ class Replica:
         self._serving: asyncio.Task[None] | None = None
 
     def clock(self) -> datetime:
-        """What this process takes for the time."""
+        """Return the time on the clock of this process."""
         return virtual_time.now() + self._skew
 
     def _new_id(self) -> UUID:
-        made = self._ids()
-        self._journal.asked_by[made] = current.get().operation
-        return made
+        new_id = self._ids()
+        self._journal.operation_by_id[new_id] = current_activity.get().operation
+        return new_id
 
     @property
-    def awake(self) -> bool:
-        """Whether it works on, as far as it can."""
-        return not self.dead and asyncio.get_running_loop().time() >= self.thaws_at_s
+    def responsive(self) -> bool:
+        """Whether the process is neither dead nor frozen."""
+        return not self.dead and asyncio.get_running_loop().time() >= self.frozen_until_s
 
     def start(self) -> None:
-        """Serve."""
-        self._serving = asyncio.ensure_future(self._serve())
+        """Start the process."""
+        self._serving = asyncio.create_task(self._serve())
 
     async def stop(self) -> None:
-        """End in order: no new work, and what runs is brought to an end."""
+        """Shut down gracefully, and end the process."""
         self._stop.set()
         if self._serving is not None:
             await asyncio.wait({self._serving})
         self.kill()
 
     def kill(self) -> None:
-        """End at once."""
+        """End the process at once."""
         self.dead = True
         self.ended.set()
-        self._stop.set()  # so that what still unwinds does not sweep for ever
+        self._stop.set()  # ends the coroutines of the dead process, which would otherwise sweep forever
 
     async def _serve(self) -> None:
         async with self.plushify.running():
             await self._stop.wait()
 
-    # ── the gate ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── gate ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def before(self, call: str) -> None:
-        """A call is about to take effect: later, or never."""
+        """Delay the call, or fail before it takes effect."""
         passage = self._step()
-        on_its_way = await self._delay(call, passage)
-        if not on_its_way:
-            if passage.meets(passage.weather.error_rate) and not call.startswith(RELIABLE):
-                self._journal.fault("error", passage.name, f"{self.name} cannot {call}")
+        already_sent = await self._delay(call, passage)
+        if not already_sent:
+            if passage.draws(passage.rates.error) and not call.startswith(WITHOUT_ERRORS):
+                self._journal.record_fault("error", passage.name, f"{self.name}: {call} fails")
                 raise Fault(call)
-            self._cut("before", call, passage)
-        acting.set(self)
+            self._crash_at_random("before", call, passage)
+        current_replica.set(self)
 
     async def after(self, call: str) -> None:
-        """It has taken effect; whether anybody learns of it is another matter."""
+        """Crash, or lose the answer, after the call took effect."""
         passage = self._step()
-        self._cut("after", call, passage)
-        if passage.meets(passage.weather.lost_answer_rate) and call.startswith(("commit", "blobs.")):
-            self._journal.fault("lost answer", passage.name, f"{self.name} does not learn that it did {call}")
+        self._crash_at_random("after", call, passage)
+        if passage.draws(passage.rates.lost_answer) and call.startswith(("commit", "blobs.")):
+            self._journal.record_fault("lost answer", passage.name, f"{self.name}: {call} succeeds, its answer is lost")
             raise Fault(call)
 
     def _step(self) -> "_Passage":
         self._journal.steps += 1
-        scene = current.get()
-        scene.passages += 1
-        name = f"{scene.name}/{scene.passages}"
-        calm = self._journal.calm or name in self._muted
-        return _Passage(name, CALM if calm else self._weather, scene.dice)
+        activity = current_activity.get()
+        activity.passages += 1
+        name = f"{activity.name}/{activity.passages}"
+        without_faults = self._journal.faults_ended or name in self._muted
+        return _Passage(name, NO_FAULTS if without_faults else self._rates, activity.rng)
 
     async def _delay(self, call: str, passage: "_Passage") -> bool:
-        """Whether the call takes effect whatever becomes of this process: the storage has it already."""
+        """Wait as long as the call takes.
+
+        Returns:
+            Whether the storage has already received the call, so that it takes effect even if this process dies.
+        """
         network = call.startswith(NETWORK)
-        delay_s = passage.dice.random() * 0.02 if network else 0.0
-        slow_s = passage.dice.choice(SLOW_S if network else SLOW_TRANSACTION_S)
-        if call.startswith("blobs.put") and passage.meets(passage.weather.late_write_rate):
+        delay_s = passage.rng.random() * 0.02 if network else 0.0
+        slow_s = passage.rng.choice(SLOW_S if network else SLOW_TRANSACTION_S)
+        if call.startswith("blobs.put") and passage.draws(passage.rates.late_write):
             delay_s = min(slow_s, LATE_WRITE_S)
-            self._journal.fault("late write", passage.name, f"{call} of {self.name} takes {delay_s:g} s")
-            await _sleep_on(delay_s)
+            self._journal.record_fault("late write", passage.name, f"{self.name}: {call} takes {delay_s:g} s")
+            await _sleep_despite_cancellation(delay_s)
             return True
-        if passage.meets(passage.weather.slow_rate):
+        if passage.draws(passage.rates.slow):
             delay_s = slow_s
-            self._journal.fault("slow", passage.name, f"{call} of {self.name} takes {delay_s:g} s")
+            self._journal.record_fault("slow", passage.name, f"{self.name}: {call} takes {delay_s:g} s")
         if delay_s:
             await asyncio.sleep(delay_s)
-        await self._thaw()
+        await self._wait_while_frozen()
         return False
 
-    async def _thaw(self) -> None:
-        left_s = self.thaws_at_s - asyncio.get_running_loop().time()
-        if left_s > 0 and not self.dead and await _sleep_on(left_s):
-            raise asyncio.CancelledError  # the frozen learn late that they were cancelled
+    async def _wait_while_frozen(self) -> None:
+        left_s = self.frozen_until_s - asyncio.get_running_loop().time()
+        if left_s > 0 and not self.dead and await _sleep_despite_cancellation(left_s):
+            raise asyncio.CancelledError  # a frozen process receives its cancellation when it continues
 
-    def _cut(self, when: str, call: str, passage: "_Passage") -> None:
-        if passage.meets(passage.weather.cut_rate) and not self.dead:
-            self._journal.fault(f"power cut {when}", passage.name, f"{self.name} dies {when} {call}")
+    def _crash_at_random(self, when: str, call: str, passage: "_Passage") -> None:
+        if passage.draws(passage.rates.crash) and not self.dead:
+            self._journal.record_fault(f"crash {when}", passage.name, f"{self.name} crashes {when} {call}")
             self.kill()
         if self.dead:
             raise PowerCut
@@ -218,16 +247,16 @@ class Replica:
 
 class _Passage(NamedTuple):
     name: str
-    weather: Weather
-    dice: random.Random
+    rates: FaultRates
+    rng: random.Random
 
-    def meets(self, rate: float) -> bool:
-        """Whether a fault of this rate happens here."""
-        return self.dice.random() < rate
+    def draws(self, rate: float) -> bool:
+        """Return at random, with probability `rate`, whether a fault happens."""
+        return self.rng.random() < rate
 
 
-async def _sleep_on(seconds: float) -> bool:
-    """Sleep, and wake up no earlier for being cancelled; tell whether that was."""
+async def _sleep_despite_cancellation(seconds: float) -> bool:
+    """Sleep for the whole time even if cancelled meanwhile. Return whether the task was cancelled."""
     loop = asyncio.get_running_loop()
     ends_s, cancelled = loop.time() + seconds, False
     while (left_s := ends_s - loop.time()) > 0:

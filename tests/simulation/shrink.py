@@ -1,6 +1,7 @@
-"""The shortest trace of a failing world: leave out what it fails without."""
+"""Search for the shortest trace of a failing world: leave out everything that the failure does not need."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -11,40 +12,31 @@ from tests.simulation.world import Report, simulate
 T = TypeVar("T")
 
 MAX_WORLDS = 400
-"""How many smaller worlds are tried."""
+"""Number of smaller worlds that are tried."""
 
 
-class Shrinking:
-    """Looks for a smaller plan that still breaks a promise, whichever.
+@dataclass(eq=False)
+class Shrinker:
+    """Searches for a smaller plan that still breaks a promise, not necessarily the same one.
 
     Args:
-        plan: breaks one.
-        report: how.
-        run: lets a plan happen.
-        max_worlds: after so many, what is found is good enough.
+        plan: plan that breaks a promise; later the smallest one found.
+        report: report of `plan`.
+        worlds_left: number of worlds that may still be tried.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        report: Report,
-        *,
-        run: Callable[[Plan], Report] = simulate,
-        max_worlds: int = MAX_WORLDS,
-    ) -> None:
-        self.plan = plan
-        self.report = report
-        self._run = run
-        self._left = max_worlds
+    plan: Plan
+    report: Report
+    worlds_left: int = MAX_WORLDS
 
     def shrink(self) -> tuple[Plan, Report]:
-        """The smallest plan found, and its report."""
+        """Return the smallest plan found, and its report."""
         before = -1
         while before != len(self.report.trace):
             before = len(self.report.trace)
             self._drop_operations()
             self._mute_faults()
-            self._calm_the_weather()
+            self._zero_fault_rates()
         return self.plan, self.report
 
     def _drop_operations(self) -> None:
@@ -53,14 +45,14 @@ class Shrinking:
     def _mute_faults(self) -> None:
         self._drop(lambda: self.report.fault_names, lambda names: self._change(muted=self.plan.muted | {*names}))
 
-    def _calm_the_weather(self) -> None:
-        for name in self.plan.weather.__struct_fields__:
-            if getattr(self.plan.weather, name):
-                self._try(self._change(weather=msgspec.structs.replace(self.plan.weather, **{name: 0.0})))
+    def _zero_fault_rates(self) -> None:
+        for name in self.plan.rates.__struct_fields__:
+            if getattr(self.plan.rates, name):
+                self._try(self._change(rates=msgspec.structs.replace(self.plan.rates, **{name: 0.0})))
         self._try(self._change(skews_s=tuple(0.0 for _ in self.plan.skews_s)))
 
     def _drop(self, items: Callable[[], Sequence[T]], without: Callable[[Sequence[T]], Plan]) -> None:
-        """Leave out all, halves, quarters, and in the end each by itself."""
+        """Try to leave out all items, then halves, then quarters, and finally single items."""
         size = len(items())
         while size:
             start = 0
@@ -76,11 +68,12 @@ class Shrinking:
         return msgspec.structs.replace(self.plan, **changes)
 
     def _try(self, plan: Plan) -> bool:
-        if plan == self.plan or not self._left:
+        """Simulate the plan, and keep it if it breaks a promise. Return whether it was kept."""
+        if plan == self.plan or not self.worlds_left:
             return False
-        self._left -= 1
-        report = self._run(plan)
-        if report.broken is None:
+        self.worlds_left -= 1
+        report = simulate(plan)
+        if report.violation is None:
             return False
         self.plan, self.report = plan, report
         return True

@@ -1,12 +1,13 @@
-"""A process dies before and after each call to each of its ports; another one puts right what it left.
+"""Crash matrix: a process crashes before or after each call to a port, and another process recovers.
 
-Every place to die is tried, on every store. The simulator mixes what happens; this leaves nothing out.
+Every point is tried on every store. The simulator combines faults at random; this matrix is exhaustive.
 """
 
 import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -31,84 +32,95 @@ LONG_S = 130.0
 """Longer than every lease, deadline, undo window and late write."""
 
 
+@dataclass(eq=False)
 class Case:
-    """One user on one desk, at one time that the test sets, and the processes that work for them."""
+    """One user of a store, the processes that work for the user, and a clock that the test sets.
 
-    def __init__(self, store: Store, user: str, ids: Ids) -> None:
-        self.user = user
-        self.now = EPOCH
-        self.blobs = MemoryBlobStore()
-        self.calls: Counter[UUID] = Counter()
-        self._store = store
-        self._ids = ids
+    Args:
+        store: shared store.
+        user: id of the user, who has no data yet.
+        ids: source of new ids.
+
+    Attributes:
+        now: time on the clock.
+        blobs: blob store.
+        calls: number of model calls by generation.
+    """
+
+    store: Store
+    user: str
+    ids: Ids
+    now: datetime = field(init=False, default=EPOCH)
+    blobs: MemoryBlobStore = field(init=False, default_factory=MemoryBlobStore)
+    calls: Counter[UUID] = field(init=False, default_factory=Counter)
 
     def clock(self) -> datetime:
-        """The time."""
+        """Return the time."""
         return self.now
 
-    def pass_by(self, seconds: float) -> None:
-        """Let time pass."""
+    def advance(self, seconds: float) -> None:
+        """Advance the clock."""
         self.now += timedelta(seconds=seconds)
 
     def process(self, fuse: Fuse, answer: Answer = Answer.PICTURE) -> PlushifyForTests:
-        """A process with this fuse in its wires."""
+        """Return a new process with this fuse between it and its ports."""
         return PlushifyForTests(
-            store=GatedStore(self._store, fuse),
+            store=GatedStore(self.store, fuse),
             blobs=gated("blobs", self.blobs, fuse),
             codec=MemoryImageCodec(),
-            model=gated("model", ScriptedModel(lambda: Script(answer=answer), self._called), fuse),
+            model=gated("model", ScriptedModel(lambda: Script(answer=answer), self._count_call), fuse),
             events=gated("events", MemoryEvents(), fuse),
             clock=self.clock,
-            new_id=self._ids,
+            new_id=self.ids,
             limits=Limits(),
         )
 
-    async def broken(self) -> list[str]:
-        """Every promise that is broken now."""
-        twice = [f"{generation} was drawn {calls} times" for generation, calls in self.calls.items() if calls > 1]
-        return twice + list(invariants.violations(await self.snapshot()))
+    async def violations(self) -> list[str]:
+        """Return all promises that are broken now."""
+        repeated = [f"{generation}: {calls} model calls" for generation, calls in self.calls.items() if calls > 1]
+        return repeated + list(invariants.violations(await self.snapshot()))
 
     async def unsettled(self) -> list[str]:
-        """What another process has left undone."""
+        """Return everything that recovery has left unfinished."""
         return list(invariants.unsettled(await self.snapshot()))
 
     async def snapshot(self) -> invariants.Snapshot:
-        """What is stored for this user."""
-        return await invariants.read(self._store, self.blobs, [self.user])
+        """Return everything that is stored for the user."""
+        return await invariants.read(self.store, self.blobs, [self.user])
 
-    def _called(self, generation_id: UUID) -> None:
+    def _count_call(self, generation_id: UUID) -> None:
         self.calls[generation_id] += 1
 
 
-async def die(work: Awaitable[object]) -> None:
-    """Let it end as it may: in a picture, in none, or in the dark."""
+async def run_until_crash(work: Awaitable[object]) -> None:
+    """Run the work until it ends: with a picture, with a failed generation, or with a crash."""
     with suppress(PowerCut, GenerationFailed):
         await work
 
 
 async def nothing(case: Case) -> None:
-    """Nothing has happened before."""
+    """Set up nothing."""
 
 
 async def a_picture(case: Case) -> None:
-    """There is a picture."""
+    """Make a picture."""
     await case.process(Fuse()).make(case.user)
 
 
 async def a_deleted_picture(case: Case) -> None:
-    """There was a picture, and it can no longer be restored."""
+    """Make a picture, delete it, and let the undo window pass."""
     generation = await case.process(Fuse()).make(case.user)
     await case.process(Fuse()).gallery.delete(case.user, generation.id)
-    case.pass_by(LONG_S)
+    case.advance(LONG_S)
 
 
 async def one_of_each(case: Case) -> None:
-    """One is to be erased; one was dispatched and one submitted by processes that have died since."""
+    """Leave one generation to purge, one that crashed after its dispatch, and one that crashed after its submission."""
     await a_deleted_picture(case)
-    await die(case.process(Fuse(0, among="before model.generate")).make(case.user))
-    case.pass_by(60)
+    await run_until_crash(case.process(Fuse(0, among="before model.generate")).make(case.user))
+    case.advance(60)
     await case.process(Fuse()).submit(case.user)
-    case.pass_by(31)
+    case.advance(31)
     assert sorted(row.status for row in (await case.snapshot()).generations.values()) == [
         Status.PENDING,
         Status.RUNNING,
@@ -117,42 +129,42 @@ async def one_of_each(case: Case) -> None:
 
 
 async def make(case: Case, fuse: Fuse) -> None:
-    """A generation, from its submission to its picture."""
+    """Run a generation from its submission to its picture."""
     await case.process(fuse).make(case.user, key="k")
 
 
-async def make_in_vain(case: Case, fuse: Fuse) -> None:
-    """A generation, from its submission to its refund."""
+async def make_refused(case: Case, fuse: Fuse) -> None:
+    """Run a generation from its submission to its refund."""
     await case.process(fuse, Answer.REFUSED).make(case.user, key="k")
 
 
 async def delete(case: Case, fuse: Fuse) -> None:
-    """A user deletes what there is."""
+    """Delete the only generation."""
     (generation_id,) = (await case.snapshot()).generations
     await case.process(fuse).gallery.delete(case.user, generation_id)
 
 
 async def sweep(case: Case, fuse: Fuse) -> None:
-    """A sweep, and the run of what it took over."""
+    """Sweep, and run the reclaimed generations."""
     await case.process(fuse).sweep()
 
 
-Before = Callable[[Case], Awaitable[None]]
+SetUp = Callable[[Case], Awaitable[None]]
 Act = Callable[[Case, Fuse], Awaitable[None]]
 
-MATRIX: list[tuple[Before, Act, int]] = [
+MATRIX: list[tuple[SetUp, Act, int]] = [
     (nothing, make, 60),
-    (nothing, make_in_vain, 50),
+    (nothing, make_refused, 50),
     (a_picture, delete, 9),
     (a_deleted_picture, sweep, 30),
     (one_of_each, sweep, 80),
 ]
-"""What has happened, what then happens, and how many places to die that has at least."""
+"""Each row: the set-up, the action in which a process crashes, and the least number of points where it can crash."""
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """An empty store."""
+    """Store for one test."""
     if request.param == "memory":
         yield MemoryStore()
         return
@@ -165,51 +177,51 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await sql.aclose()
 
 
-@pytest.mark.parametrize(("before", "act", "at_least"), MATRIX, ids=lambda part: getattr(part, "__name__", str(part)))
-async def test_crash_matrix(store: Store, before: Before, act: Act, at_least: int) -> None:
-    """Wherever a process dies, no promise is broken, and another process brings everything to an end."""
+@pytest.mark.parametrize(("set_up", "act", "at_least"), MATRIX, ids=lambda part: getattr(part, "__name__", str(part)))
+async def test_crash_matrix(store: Store, set_up: SetUp, act: Act, at_least: int) -> None:
+    """Wherever a process crashes, no promise is broken, and another process settles everything."""
     numbers = itertools.count()
-    broken: dict[str, list[str]] = {}
-    for place in itertools.count():
-        case = Case(store, f"user {place}", Ids(lambda: EPOCH, numbers))
-        await before(case)
-        fuse = Fuse(place)
-        await die(act(case, fuse))
-        name = f"{place} {fuse.passages[place]}" if fuse.cut else "alive"
-        broken[name] = await case.broken()
+    violations: dict[str, list[str]] = {}
+    for point in itertools.count():
+        case = Case(store, f"user {point}", Ids(lambda: EPOCH, numbers))
+        await set_up(case)
+        fuse = Fuse(point)
+        await run_until_crash(act(case, fuse))
+        name = f"{point} {fuse.passages[point]}" if fuse.cut else "no crash"
+        violations[name] = await case.violations()
         for _ in range(2):
-            case.pass_by(LONG_S)
+            case.advance(LONG_S)
             await case.process(Fuse()).sweep()
-        broken[name] += await case.broken() + await case.unsettled()
+        violations[name] += await case.violations() + await case.unsettled()
         if not fuse.cut:
             break
 
-    assert {name: promises for name, promises in broken.items() if promises} == {}
-    assert len(broken) > at_least
+    assert {name: found for name, found in violations.items() if found} == {}
+    assert len(violations) > at_least
 
 
-async def test_retry_after_every_death(store: Store) -> None:
-    """Whoever asks again with the same key gets one generation for one price, wherever the first process died."""
+async def test_retry_after_every_crash(store: Store) -> None:
+    """A retry with the same key gives one generation for one price, wherever the first process crashed."""
     numbers = itertools.count()
-    ends: Counter[str] = Counter()
-    for place in itertools.count():
-        case = Case(store, f"user {place}", Ids(lambda: EPOCH, numbers))
-        fuse = Fuse(place)
-        await die(make(case, fuse))
-        case.pass_by(LONG_S)
+    results: Counter[str] = Counter()
+    for point in itertools.count():
+        case = Case(store, f"user {point}", Ids(lambda: EPOCH, numbers))
+        fuse = Fuse(point)
+        await run_until_crash(make(case, fuse))
+        case.advance(LONG_S)
         await case.process(Fuse()).sweep()
 
-        await die(case.process(Fuse()).make(case.user, key="k"))
+        await run_until_crash(case.process(Fuse()).make(case.user, key="k"))
 
         (generation,) = (await case.snapshot()).generations.values()
-        assert await case.broken() == []
+        assert await case.violations() == []
         assert sum(case.calls.values()) <= 1
-        ends[_end(generation)] += 1
+        results[_result(generation)] += 1
         if not fuse.cut:
             break
 
-    assert ends.keys() == {"succeeded", "failed: interrupted"}
+    assert results.keys() == {"succeeded", "failed: interrupted"}
 
 
-def _end(generation: Generation) -> str:
+def _result(generation: Generation) -> str:
     return generation.status + (f": {generation.failure.reason}" if generation.failure else "")

@@ -38,7 +38,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 class FsspecBlobStore(BlobStore):
-    """Stores blobs under a URL. In a local folder, a blob survives a power cut once `put` has returned.
+    """Blob store under a URL. In a local folder, a blob survives a power cut once `put` has returned.
 
     It uses the synchronous API of fsspec, because the asynchronous one ties a file system to one event loop.
 

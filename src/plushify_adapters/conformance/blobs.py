@@ -63,7 +63,7 @@ class BlobStoreConformance:
         assert max(sizes) <= len(LARGE) // 4
 
     async def test_put_replaces_an_existing_blob(self, blobs: BlobStore) -> None:
-        """A second `put` under a key replaces the blob, also by a shorter one."""
+        """A second `put` under a key replaces the blob, even if the new bytes are fewer."""
         await blobs.put("a/b", b"the first", media_type=MEDIA_TYPE)
         await blobs.put("a/b", b"second", media_type=MEDIA_TYPE)
 

@@ -77,9 +77,9 @@ class Canvas:
         return np.clip(rows, 0, self.grid_height - 1), np.clip(columns, 0, self.grid_width - 1)
 
     def depth(self, x: Floats, y: Floats) -> Floats:
-        """Return the distance in px from each point to the edge of the cushion; negative outside the cushion.
+        """Return how deep each point is inside the cushion, in px. Points outside have a negative depth.
 
-        The formula is the signed distance to a rounded box, from https://iquilezles.org/articles/distfunctions2d/.
+        This is the negated signed distance to a rounded box: https://iquilezles.org/articles/distfunctions2d/.
         """
         across = np.abs(x - (self.width - 1) / 2) - (self.width / 2 - self.margin - self.corner)
         down = np.abs(y - (self.height - 1) / 2) - (self.height / 2 - self.margin - self.corner)

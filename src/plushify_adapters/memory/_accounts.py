@@ -6,7 +6,7 @@ from plushify_core.ports import AccountStore, Session, User
 
 
 class MemoryAccountStore(AccountStore):
-    """Stores accounts and sessions in dictionaries. No method awaits anything, so each is one transaction."""
+    """Account store in dictionaries. No method awaits anything, so each is one transaction."""
 
     def __init__(self) -> None:
         self._users: dict[str, User] = {}

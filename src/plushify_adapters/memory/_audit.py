@@ -15,7 +15,7 @@ from plushify_core.ports import Imbalance
 
 
 class MemoryAudit(Repository, ports.Audit):
-    """Reads the data of all users."""
+    """Reader of the data of all users."""
 
     async def imbalances(self, *, after: str | None, limit: int) -> Sequence[Imbalance]:
         sums = Counter[str]()

@@ -9,7 +9,7 @@ CHUNK_BYTES = 64 * 1024
 
 
 class MemoryBlobStore(BlobStore):
-    """Stores blobs in a dictionary. It cannot sign URLs.
+    """Blob store in a dictionary. It cannot sign URLs.
 
     Tests can read the bytes and media type of each key from `blobs`.
     """

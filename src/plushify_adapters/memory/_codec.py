@@ -10,7 +10,7 @@ THUMBNAIL_PX = 16
 
 
 class MemoryImageCodec(ImageCodec):
-    """Reads and writes binary PPM files. `sanitise` keeps the size of the photo."""
+    """Codec of binary PPM files. `sanitise` keeps the size of the photo."""
 
     async def sanitise(self, upload: bytes, *, max_pixels: int) -> EncodedImage:
         return _encoded(_read(upload, max_pixels))

@@ -9,7 +9,7 @@ from plushify_core.ports import Event, Events
 
 
 class MemoryEvents(Events):
-    """Publishes events to the subscribers of this process.
+    """Publisher of events to the subscribers of this process.
 
     Args:
         max_waiting: number of unread events that a subscriber may have. The next one replaces its oldest.

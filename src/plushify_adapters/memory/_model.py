@@ -12,7 +12,7 @@ _INVERTED = bytes(255 - value for value in range(256))
 
 
 class MemoryImageModel(ImageModel):
-    """Draws the negative of a PPM photo in the requested size.
+    """Image model that draws the negative of a PPM photo in the requested size.
 
     Tests can read the requests of all calls from `requests`, and make calls fail with `fail_next`.
 

@@ -15,7 +15,7 @@ from plushify_core.ports import Store
 
 
 class MemoryStore(Store):
-    """Runs one transaction at a time, on a copy of all tables. A commit replaces the tables by the copy."""
+    """Store that runs one transaction at a time, on a copy of all tables. A commit replaces the tables by the copy."""
 
     def __init__(self) -> None:
         self._tables = Tables()

@@ -1,140 +1,154 @@
-"""Decoder of response bodies: the picture, and the facts of the call.
+"""Decoder of response bodies: the facts of the call, its pictures, and its error.
 
-Only the path to the picture is typed strictly. The other fields are read leniently, so that a malformed number does
-not lose a picture that was paid for. Decoding never raises.
+Each of them is read apart from the others and without a schema, so that an odd value in one place loses nothing
+elsewhere. Decoding never raises.
 """
 
-import math
+import json
 import re
 from typing import Any
 
 import msgspec
-import pybase64
 
+from plushify_adapters.openrouter._errors import find_reasons, parse_error
 from plushify_adapters.openrouter._failures import ProviderError
+from plushify_adapters.openrouter._framing import json_texts
+from plushify_adapters.openrouter._json import as_object, as_text
+from plushify_adapters.openrouter._pictures import PLACEHOLDER, Picture, find_pictures, is_draft
+from plushify_adapters.openrouter._usage import Usage, read_usage
 from plushify_core.domain.model_call import ModelFacts
 
 _LONG_STRING_BYTES = 64 * 1024
 _MAX_QUOTES = 10_000  # a genuine answer has a few hundred
 _BACKSLASH = ord("\\")
-_PLACEHOLDER = "extracted:"
-_DATA_URL = re.compile(rb"data:[^,;]{0,100}(?:;[^,;]{0,100}){0,4};base64,", re.IGNORECASE)
-_MAX_COST_USD = 1_000.0
-_MAX_TEXT_LENGTH = 200
-
-
-class _ImageUrl(msgspec.Struct):
-    url: str = ""
-
-
-class _Image(msgspec.Struct):
-    image_url: _ImageUrl | str | None = None
-
-
-class _Message(msgspec.Struct):
-    images: list[_Image] | None = None
-    refusal: Any = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message | None = None
-    finish_reason: Any = None
-    native_finish_reason: Any = None
-    error: Any = None
-
-
-class _Datum(msgspec.Struct):
-    b64_json: str | None = None
-    url: str | None = None
-
-
-class _Body(msgspec.Struct):
-    """Body of either API. Some proxies nest a chat completion under `provider`."""
-
-    id: Any = None
-    model: Any = None
-    provider: "_Body | str | None" = None
-    choices: list[_Choice] | None = None
-    data: list[_Datum] | None = None
-    usage: Any = None
-    error: Any = None
-
-
-_DECODER = msgspec.json.Decoder(_Body)
+_MAX_EVENTS = 10_000
+_NOT_WHITE_SPACE = re.compile(r"\S")
+_LENIENT_DECODER = json.JSONDecoder(strict=False)
+# Keys under which gateways nest an answer, and the keys by which an answer is recognised.
+_WRAPPERS = ("provider", "response", "result", "data", "body", "completion")
+_ANSWER_KEYS = ("choices", "candidates", "data", "images", "output", "error")
+_FINISH_REASONS = ("native_finish_reason", "finish_reason", "finishReason")
+_PROMPT_FEEDBACK = ("promptFeedback", "prompt_feedback", "block_reason", "blockReason")
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A decoded answer.
+    """Decoded answer.
 
     Attributes:
         facts: Facts of the call.
-        picture: Bytes of the first valid picture, if the answer contains them.
-        media_type: Media type of `picture`, by its first bytes.
-        picture_url: URL to fetch the picture from, if the answer contains that instead.
+        charged: Whether the answer reports a cost other than 0, even one that cannot be read.
+        pictures: Pictures as bytes or http(s) URLs, in the order in which to try them.
         error: Error object, if there is one.
-        refused: Whether the model refused the request.
+        refused: Whether the model or its provider refused the request.
         finish_reason: OpenRouter's finish reason.
         native_finish_reason: The provider's own finish reason.
         readable: Whether the body has the format of OpenRouter's answers.
     """
 
     facts: ModelFacts = ModelFacts()
-    picture: bytes | None = None
-    media_type: str | None = None
-    picture_url: str | None = None
+    charged: bool = False
+    pictures: tuple[Picture | str, ...] = ()
     error: ProviderError | None = None
     refused: bool = False
     finish_reason: str | None = None
     native_finish_reason: str | None = None
     readable: bool = True
 
+    @property
+    def picture(self) -> bytes | None:
+        """Bytes of the first picture, unless it is a URL."""
+        return self.pictures[0].data if self.pictures and isinstance(self.pictures[0], Picture) else None
+
+    @property
+    def media_type(self) -> str | None:
+        """Media type of `picture`."""
+        return self.pictures[0].media_type if self.pictures and isinstance(self.pictures[0], Picture) else None
+
+    @property
+    def picture_url(self) -> str | None:
+        """URL of the first picture, if it is one."""
+        return self.pictures[0] if self.pictures and isinstance(self.pictures[0], str) else None
+
 
 def read_answer(raw: bytes) -> Answer:
     """Decode the body of a response with any status."""
-    text, extracted = _extract_long_strings(raw)
-    try:
-        body = _DECODER.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    extracted: list[memoryview] = []
+    body = _decode_body(raw, extracted)
+    if body is None:
         return Answer(readable=False)
-    if isinstance(body.provider, _Body) and body.choices is None:
-        body = body.provider
-    choice = body.choices[0] if body.choices else _Choice()
-    error = _parse_error(body.error) or _parse_error(choice.error)
-    facts = _model_facts(body, choice, error)
-    answer = Answer(
-        facts,
+    usage = read_usage(body)
+    inner = _unwrap(body)
+    choices = _choices(inner)
+    choice = next((choice for choice in choices if any(choice.get(key) for key in _FINISH_REASONS)), {})
+    errors = (body.get("error"), inner.get("error"), *(choice.get("error") for choice in choices))
+    error = next((found for value in errors if (found := parse_error(value))), None)
+    feedback = {key: inner[key] for key in _PROMPT_FEEDBACK if key in inner}
+    block_reason = find_reasons(feedback)[0] if feedback else None
+    return Answer(
+        _model_facts(inner, choice, usage, error, block_reason),
+        charged=usage.charged,
+        pictures=find_pictures(body, extracted),
         error=error,
-        refused=bool(choice.message and choice.message.refusal),
-        finish_reason=_clean_text(choice.finish_reason),
-        native_finish_reason=_clean_text(choice.native_finish_reason),
+        refused=block_reason is not None or any(map(_is_refusal, choices)),
+        finish_reason=as_text(choice.get("finish_reason")) or as_text(choice.get("finishReason")),
+        native_finish_reason=as_text(choice.get("native_finish_reason")),
     )
-    return answer if error else _with_picture(answer, _picture_sources(body), extracted)
 
 
-def sniff_media_type(picture: bytes) -> str | None:
-    """Return the media type of a picture by its first bytes, because the declared one can be wrong.
+def _decode_body(raw: bytes, extracted: list[memoryview]) -> dict[str, Any] | None:
+    """Return the JSON object in a body; the objects of several events or of a list are merged.
 
-    Returns None if it is not a PNG, JPEG or WebP file.
+    Returns None if there is no object.
     """
-    if picture.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if picture.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if picture[:4] == b"RIFF" and picture[8:12] == b"WEBP":
-        return "image/webp"
-    return None
+    objects: list[dict[str, Any]] = []
+    for text in json_texts(raw):
+        for value in _decode_json(_extract_long_strings(text, extracted)):
+            # A string is JSON that was encoded twice.
+            items = value if isinstance(value, list) else [as_object(value) if isinstance(value, str) else value]
+            objects += [item for item in items if isinstance(item, dict)]
+    if len(objects) <= 1:
+        return objects[0] if objects else None
+    merged: dict[str, Any] = {}
+    for item in objects:
+        final = {"usage": item.get("usage")} if is_draft(item) else item
+        for key, value in final.items():
+            known = merged.get(key)
+            if isinstance(known, list) and isinstance(value, list):
+                known.extend(value)
+            elif value is not None or key not in merged:
+                merged[key] = value
+    return merged
 
 
-def _extract_long_strings(raw: bytes) -> tuple[bytes, list[memoryview]]:
+def _decode_json(text: bytes) -> list[Any]:
+    """Decode the JSON values in a text, which has one. Never raises.
+
+    If the text is invalid, stray bytes within strings and after the end are ignored, and further values are decoded.
+    """
+    try:
+        return [msgspec.json.decode(text)]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    values: list[Any] = []
+    lines, position = text.decode(errors="replace"), 0
+    try:
+        while len(values) < _MAX_EVENTS and (start := _NOT_WHITE_SPACE.search(lines, position)):
+            value, position = _LENIENT_DECODER.raw_decode(lines, start.start())
+            values.append(value)
+    except (ValueError, RecursionError):
+        pass
+    return values
+
+
+def _extract_long_strings(raw: bytes, extracted: list[memoryview]) -> bytes:
     """Replace the long strings of a JSON text by placeholders, so that the parser need not scan megabytes of base64.
 
-    Returns the shortened text and the extracted strings. Strings are located by searching for quotes; strings with an
-    escape sequence are left in place. Invalid JSON stays invalid, except inside an extracted string, whose content
-    the base64 decoder validates.
+    Appends the strings to `extracted`, and returns the shortened text. Strings are located by searching for quotes;
+    strings with an escape sequence are left in place. Invalid JSON stays invalid, except inside an extracted string,
+    whose content the base64 decoder validates.
     """
     view = memoryview(raw)
     kept: list[bytes | memoryview] = []
-    extracted: list[memoryview] = []
     done, opening, quote = 0, -1, raw.find(b'"')
     for _ in range(_MAX_QUOTES):
         if quote < 0:
@@ -143,12 +157,12 @@ def _extract_long_strings(raw: bytes) -> tuple[bytes, list[memoryview]]:
             opening = quote
         elif not _is_escaped(raw, quote):
             if quote - opening > _LONG_STRING_BYTES and raw.find(b"\\", opening, quote) < 0:
-                kept += [view[done : opening + 1], f"{_PLACEHOLDER}{len(extracted)}".encode()]
+                kept += [view[done : opening + 1], f"{PLACEHOLDER}{len(extracted)}".encode()]
                 extracted.append(view[opening + 1 : quote])
                 done = quote
             opening = -1
         quote = raw.find(b'"', quote + 1)
-    return (b"".join([*kept, view[done:]]), extracted) if extracted else (raw, [])
+    return b"".join([*kept, view[done:]]) if kept else raw
 
 
 def _is_escaped(raw: bytes, quote: int) -> bool:
@@ -159,100 +173,53 @@ def _is_escaped(raw: bytes, quote: int) -> bool:
     return (quote - first) % 2 == 1
 
 
-def _picture_sources(body: _Body) -> list[str]:
-    """Return the pictures of an answer as data URLs, http(s) URLs, or plain base64."""
-    images = [
-        image.image_url for choice in body.choices or () if choice.message for image in choice.message.images or ()
-    ]
-    urls = [url.url if isinstance(url, _ImageUrl) else url for url in images]
-    return [url for url in (*urls, *(datum.b64_json or datum.url for datum in body.data or ())) if url]
-
-
-def _with_picture(answer: Answer, sources: list[str], extracted: list[memoryview]) -> Answer:
-    for source in sources:
-        if source.startswith(("https://", "http://")):
-            return msgspec.structs.replace(answer, picture_url=source)
-        picture = _decode_base64(_payload(source, extracted))
-        if picture is not None and (media_type := sniff_media_type(picture)):
-            return msgspec.structs.replace(answer, picture=picture, media_type=media_type)
-    return answer
-
-
-def _payload(source: str, extracted: list[memoryview]) -> memoryview:
-    index = source.removeprefix(_PLACEHOLDER)
-    if index != source and index.isdecimal() and int(index) < len(extracted):
-        return extracted[int(index)]
-    return memoryview(source.encode(errors="replace"))
-
-
-def _decode_base64(payload: memoryview) -> bytes | None:
-    prefix = _DATA_URL.match(payload)
-    try:
-        return pybase64.b64decode(payload[prefix.end() :] if prefix else payload, validate=True)
-    except ValueError:
-        return None
-
-
-def _model_facts(body: _Body, choice: _Choice, error: ProviderError | None) -> ModelFacts:
-    usage = body.usage if isinstance(body.usage, dict) else {}
-    return ModelFacts(
-        model=_clean_text(body.model),
-        provider=_clean_text(body.provider) or (error.provider if error else None),
-        provider_call_id=_clean_text(body.id),
-        finish_reason=_clean_text(choice.native_finish_reason) or _clean_text(choice.finish_reason),
-        error_type=error.error_type if error else None,
-        cost_nano_usd=_cost_nano_usd(usage),
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
+def _unwrap(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer that a gateway has nested under another key, or else the body itself."""
+    if body.get("choices") is not None:
+        return body
+    nested = (body.get(key) for key in _WRAPPERS)
+    return next(
+        (inner for inner in nested if isinstance(inner, dict) and not inner.keys().isdisjoint(_ANSWER_KEYS)), body
     )
 
 
-def _cost_nano_usd(usage: dict[str, Any]) -> int | None:
-    """Return the total cost of the call in nano-dollars, or None if it is unknown.
-
-    If the account uses its own provider key (BYOK), `cost` is only OpenRouter's fee, often 0, and the provider's
-    price is added.
-    """
-    parts = [usage.get("cost")]
-    if usage.get("is_byok") is True:
-        details = usage.get("cost_details")
-        parts.append(details.get("upstream_inference_cost") if isinstance(details, dict) else None)
-    total = 0
-    for part in parts:
-        if isinstance(part, bool) or not isinstance(part, int | float):
-            return None
-        if not (math.isfinite(part) and 0 <= part <= _MAX_COST_USD):
-            return None
-        total += round(part * 1e9)
-    return total
+def _choices(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the choices of a completion, or the candidates of Gemini's own format."""
+    for key in ("choices", "candidates"):
+        value = body.get(key)
+        choices = [choice for choice in (value if isinstance(value, list) else [value]) if isinstance(choice, dict)]
+        if choices:
+            return choices
+    return []
 
 
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and 0 <= value < 2**31 else None
+def _is_refusal(choice: dict[str, Any]) -> bool:
+    """Return whether the message of a choice, or a part of it, is a refusal."""
+    message = as_object(choice.get("message"))
+    content = message.get("content")
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    return bool(message.get("refusal")) or any(part.get("refusal") for part in parts)
 
 
-def _clean_text(value: Any) -> str | None:
-    """Return text that can be stored: of limited length, without control characters, which databases reject."""
-    if not isinstance(value, str):
-        return None
-    return "".join(char for char in value[:_MAX_TEXT_LENGTH] if char.isprintable()) or None
-
-
-def _parse_error(value: Any) -> ProviderError | None:
-    """Parse an error object in any of its shapes: its code may be missing or a string."""
-    if not value:
-        return None
-    if not isinstance(value, dict):
-        return ProviderError(message=_clean_text(value) or "")
-    metadata = value.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
-    code = value.get("code")
-    status = int(code) if isinstance(code, str) and re.fullmatch(r"[1-5]\d\d", code) else _count(code)
-    return ProviderError(
-        message=_clean_text(value.get("message")) or "",
-        status=status,
-        error_type=_clean_text(metadata.get("error_type")),
-        provider=_clean_text(metadata.get("provider_name")),
-        limit_source=_clean_text(metadata.get("limit_source")),
-        keys=frozenset(key for key in metadata if metadata[key]),
+def _model_facts(
+    body: dict[str, Any],
+    choice: dict[str, Any],
+    usage: Usage,
+    error: ProviderError | None,
+    block_reason: str | None,
+) -> ModelFacts:
+    reasons = (
+        *(choice.get(key) for key in _FINISH_REASONS),
+        block_reason,
+        *((error.block_reason, *error.finish_reasons) if error else ()),
+    )
+    return ModelFacts(
+        model=as_text(body.get("model")),
+        provider=as_text(body.get("provider")) or (error.provider if error else None),
+        provider_call_id=as_text(body.get("id")),
+        finish_reason=next((text for reason in reasons if (text := as_text(reason))), None),
+        error_type=error.error_type if error else None,
+        cost_nano_usd=usage.cost_nano_usd,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
     )

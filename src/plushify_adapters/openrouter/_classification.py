@@ -18,6 +18,8 @@ from plushify_core.domain.model_call import Billing
 def classify_failure(answer: Answer, status: int, api: Api, retry_after_s: float | None) -> CallFailed:
     """Return the failure for an answer without a picture.
 
+    An answer with an error status that reports a cost is billed all the same.
+
     Args:
         answer: The decoded body.
         status: HTTP status of the response.
@@ -26,21 +28,24 @@ def classify_failure(answer: Answer, status: int, api: Api, retry_after_s: float
     """
     if 200 <= status < 300:
         return _classify_status_200(answer)
+    billing = billing_of(answer) if answer.charged else None
+    if answer.error is None and _is_policy(answer):
+        return CallFailed(POLICY, f"status {status}", billing=billing, facts=answer.facts)
     if answer.error is None:
         # A proxy produced this response, so a 5xx says nothing about the call that it forwarded.
         kind = OUTCOME_UNKNOWN if status >= 500 else BY_STATUS.get(status, OUR_MISTAKE)
-        return CallFailed(kind, f"status {status}", facts=answer.facts, retry_after_s=retry_after_s)
+        return CallFailed(kind, f"status {status}", billing=billing, facts=answer.facts, retry_after_s=retry_after_s)
     return CallFailed(
-        kind_of_error(answer.error, status),
+        POLICY if _is_policy(answer) else kind_of_error(answer.error, status),
         f"status {status}: {answer.error.message}",
-        billing=Billing.NOT_BILLED if api is Api.IMAGES else None,
+        billing=billing or (Billing.NOT_BILLED if api is Api.IMAGES else None),
         facts=answer.facts,
         retry_after_s=retry_after_s,
     )
 
 
 def billing_of(answer: Answer) -> Billing:
-    """Return whether an answer with a 2xx status is billed, according to the cost that it reports."""
+    """Return whether an answer is billed, according to the cost that it reports."""
     if answer.facts.cost_nano_usd is None:
         return Billing.UNKNOWN
     return Billing.BILLED if answer.facts.cost_nano_usd else Billing.NOT_BILLED
@@ -51,10 +56,15 @@ def _classify_status_200(answer: Answer) -> CallFailed:
         return CallFailed(UNREADABLE, "the answer is not understood")
     detail = f"no picture, finish reason {answer.native_finish_reason or answer.finish_reason}"
     if answer.error is not None:
-        kind = kind_of_error(answer.error, answer.error.status or 502)
+        kind = POLICY if _is_policy(answer) else kind_of_error(answer.error, answer.error.status or 502)
         detail = f"error in an answer of status 200: {answer.error.message}"
     elif answer.refused:
         kind = POLICY
     else:
         kind = kind_of_finish_reason(answer.native_finish_reason, answer.finish_reason)
     return CallFailed(kind, detail, billing=billing_of(answer), facts=answer.facts)
+
+
+def _is_policy(answer: Answer) -> bool:
+    """Return whether the answer itself, apart from its error object, blames the content."""
+    return answer.refused or kind_of_finish_reason(answer.native_finish_reason, answer.finish_reason) is POLICY

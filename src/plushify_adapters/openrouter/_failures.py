@@ -17,7 +17,7 @@ from plushify_core.ports import ModelError
 
 
 class Retry(Enum):
-    """How often the adapter retries a failure on its own."""
+    """Number of retries that the adapter makes by itself after a failure."""
 
     NEVER = auto()
     ONCE = auto()
@@ -25,7 +25,7 @@ class Retry(Enum):
 
 
 class FailureKind(msgspec.Struct, frozen=True):
-    """A kind of failure and its consequences.
+    """Kind of failure and its consequences.
 
     `retryable` tells the user that the same photo may succeed later; `retry` says what the adapter does on its own.
     `needs_operator` logs the failure as an error.
@@ -39,7 +39,7 @@ class FailureKind(msgspec.Struct, frozen=True):
 
 
 class CallFailed(ModelError):
-    """A `ModelError` with its retry rule and, if the response names one, the shortest pause before a retry.
+    """`ModelError` with its retry rule and, if the response names one, the shortest pause before a retry.
 
     Args:
         kind: Kind of the failure.
@@ -87,6 +87,8 @@ UNREADABLE = FailureKind(Reason.NO_PICTURE, retryable=True, billing=Billing.UNKN
 BY_ERROR_TYPE: dict[str, FailureKind] = {
     "content_policy_violation": POLICY,
     "refusal": POLICY,
+    "content_filter": POLICY,  # Azure's code
+    "moderation_blocked": POLICY,  # OpenAI's code
     "invalid_image": PHOTO_REFUSED,
     "image_too_large": PHOTO_REFUSED,
     "image_too_small": PHOTO_REFUSED,
@@ -140,6 +142,7 @@ BY_FINISH_REASON: dict[str, FailureKind] = {
     "BLOCKLIST": POLICY,
     "SPII": POLICY,
     "CONTENT_FILTER": POLICY,
+    "REFUSAL": POLICY,
     "NO_IMAGE": NO_PICTURE,
     "OTHER": NO_PICTURE,
     "STOP": NO_PICTURE,
@@ -147,6 +150,7 @@ BY_FINISH_REASON: dict[str, FailureKind] = {
     "LANGUAGE": NO_PICTURE_FINAL,
     "LENGTH": NO_PICTURE_FINAL,
 }
+_REASON_PREFIXES = ("FINISH_REASON_", "BLOCKED_REASON_", "BLOCK_REASON_", "IMAGE_")
 _TRANSIENT_LIMIT = "openrouter_in_flight_budget"
 _MODERATION_KEYS = {"reasons", "flagged_input"}
 
@@ -154,7 +158,15 @@ _MODERATION_KEYS = {"reasons", "flagged_input"}
 class ProviderError(msgspec.Struct, frozen=True):
     """Error object of a response; fields that are missing or malformed have their defaults.
 
-    `keys` are the keys of its metadata that have a value.
+    Attributes:
+        message: Message for developers.
+        status: HTTP status that the error stands for.
+        error_type: OpenRouter's type of the error.
+        provider: Name of the provider.
+        limit_source: Source of the limit that was exceeded.
+        keys: Keys of its metadata that have a value.
+        block_reason: Reason for which the provider blocked the request, in any part of the error.
+        finish_reasons: Finish reasons in any part of the error.
     """
 
     message: str = ""
@@ -163,23 +175,41 @@ class ProviderError(msgspec.Struct, frozen=True):
     provider: str | None = None
     limit_source: str | None = None
     keys: frozenset[str] = frozenset()
+    block_reason: str | None = None
+    finish_reasons: tuple[str, ...] = ()
 
 
 def kind_of_error(error: ProviderError, status: int) -> FailureKind:
-    """Return the kind of an error by moderation and transient limits, then by error type, then by status."""
-    if error.keys & _MODERATION_KEYS:
+    """Return the kind of an error by moderation and transient limits, then by error type, then by status.
+
+    A status that says no more than "bad request" gives way to a finish reason that says why.
+    """
+    by_finish_reason = [kind for reason in error.finish_reasons if (kind := _kind_of_reason(reason)) is not None]
+    if error.keys & _MODERATION_KEYS or error.block_reason is not None or POLICY in by_finish_reason:
         return POLICY
     if error.limit_source == _TRANSIENT_LIMIT:
         return BUSY
     if error.error_type in BY_ERROR_TYPE:
         return BY_ERROR_TYPE[error.error_type]
-    return BY_STATUS.get(status, _OTHER_5XX if status >= 500 else _OTHER_4XX)
+    by_status = BY_STATUS.get(status, _OTHER_5XX if status >= 500 else _OTHER_4XX)
+    return by_finish_reason[0] if by_status is OUR_MISTAKE and by_finish_reason else by_status
 
 
 def kind_of_finish_reason(native: str | None, finish: str | None) -> FailureKind:
     """Return the kind of an answer without a picture by its finish reasons; the provider's own has precedence."""
     for reason in (native, finish):
-        known = BY_FINISH_REASON.get((reason or "").upper().removeprefix("IMAGE_"))
-        if known is not None:
+        if reason is not None and (known := _kind_of_reason(reason)) is not None:
             return known
     return NO_PICTURE_FINAL
+
+
+def normalise_reason(reason: str) -> str:
+    """Return a block or finish reason in Gemini's spelling: `IMAGE_SAFETY` and `FinishReason.SAFETY` as `SAFETY`."""
+    name = reason.rpartition(".")[2].strip().upper().replace("-", "_")
+    for prefix in _REASON_PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
+
+
+def _kind_of_reason(reason: str) -> FailureKind | None:
+    return BY_FINISH_REASON.get(normalise_reason(reason))

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Iterator
 
 import httpx
 
@@ -10,7 +11,13 @@ from plushify_adapters.openrouter._failures import UNREADABLE, CallFailed
 from plushify_adapters.openrouter._http import read_limited
 
 _MAX_REDIRECTS = 3
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Other IPv6 addresses are not allocated, obsolete or of local use, such as ::/96, fec0::/10 and 64:ff9b:1::/48. Source:
+# https://www.iana.org/assignments/ipv6-address-space/ipv6-address-space.xhtml
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_DOCUMENTATION = ipaddress.IPv6Network("3fff::/20")  # RFC 9637; Python 3.11 takes it for public
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_RELAYS_6TO4 = ipaddress.IPv4Network("192.88.99.0/24")  # RFC 7526 withdraws them
+_ISATAP = 0x0000_5EFE  # first half of the interface identifier, RFC 5214 section 6.1
 
 
 async def fetch_picture(client: httpx.AsyncClient, picture_url: str, *, max_bytes: int, private_hosts: bool) -> bytes:
@@ -52,7 +59,11 @@ async def fetch_picture(client: httpx.AsyncClient, picture_url: str, *, max_byte
 
 
 async def _resolve(url: httpx.URL, private_hosts: bool) -> str:
-    """Return an IP address of the URL's host, if all of its addresses are allowed."""
+    """Return an IP address of the host of the URL.
+
+    Raises:
+        CallFailed: the host is not found, or one of its addresses is not public and `private_hosts` is False.
+    """
     host, port = url.raw_host.decode("ascii"), url.port or 443
     if not 0 < port < 2**16:
         raise CallFailed(UNREADABLE, f"the picture's address has no port {port}")
@@ -67,12 +78,19 @@ async def _resolve(url: httpx.URL, private_hosts: bool) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Return whether an IP address is on the public internet; an IPv4 address embedded in IPv6 is checked instead."""
+    """Return whether an IP address is on the public internet; IPv4 addresses embedded in IPv6 must be as well."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        embedded = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in _NAT64:
-            embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if embedded is not None:
-            return is_public(str(embedded))
-    return ip.is_global and not ip.is_multicast
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip.is_global and not ip.is_multicast and ip not in _RELAYS_6TO4
+    embedded = list(_embedded_ipv4(ip))
+    if ip.ipv4_mapped or ip.sixtofour or ip.teredo or ip in _NAT64:
+        return all(map(is_public, embedded))
+    return ip in _GLOBAL_UNICAST and ip.is_global and ip not in _DOCUMENTATION and all(map(is_public, embedded))
+
+
+def _embedded_ipv4(ip: ipaddress.IPv6Address) -> Iterator[str]:
+    """Yield the IPv4 addresses that an IPv6 address leads to."""
+    found = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
+    if ip in _NAT64 or int(ip) >> 32 & 0xFDFF_FFFF == _ISATAP:
+        found.append(ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF))
+    yield from (str(address) for address in found if address is not None)

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import stamina
 
-from plushify_adapters.openrouter._answer import Answer, read_answer, sniff_media_type
+from plushify_adapters.openrouter._answer import Answer, read_answer
 from plushify_adapters.openrouter._call_state import CallState
 from plushify_adapters.openrouter._classification import billing_of, classify_failure
 from plushify_adapters.openrouter._failures import TIMED_OUT, UNREADABLE, CallFailed
@@ -16,21 +16,23 @@ from plushify_adapters.openrouter._fetch import fetch_picture
 from plushify_adapters.openrouter._http import HTTP_ERRORS, read_limited, retry_after_s, translate_http_errors
 from plushify_adapters.openrouter._models_api import ModelsApi
 from plushify_adapters.openrouter._options import Api, OpenRouterOptions, check_header
+from plushify_adapters.openrouter._picture_checks import is_blank
+from plushify_adapters.openrouter._pictures import Picture, picture_of
 from plushify_adapters.openrouter._request import RequestBody, split_body
-from plushify_adapters.openrouter._retry import retry_within
+from plushify_adapters.openrouter._retry import keep_stdout_free_of_retries, retry_within
 from plushify_core.ports import Capabilities, ImageModel, ModelRequest, ModelResult, Notice
 
 log = logging.getLogger(__name__)
 
 _PATHS = {Api.CHAT: "/chat/completions", Api.IMAGES: "/images"}
-_LARGE_ANSWER_BYTES = 256 * 1024
+_LARGE_ANSWER_BYTES = 64 * 1024  # checking the pixels of a larger one may block the event loop
 _MAX_PAUSE_S = 8.0
 # The use case stops waiting at its own timeout, so this one ends a little earlier to still report the billing.
 _TIMEOUT_FACTOR = 0.99
 
 
 class OpenRouterModel(ImageModel):
-    """An image model of OpenRouter.
+    """Image model of OpenRouter.
 
     Args:
         api_key: Key of the OpenRouter account, `sk-or-…`.
@@ -45,6 +47,7 @@ class OpenRouterModel(ImageModel):
         self, api_key: str, options: OpenRouterOptions | None = None, *, client: httpx.AsyncClient | None = None
     ) -> None:
         check_header("the OpenRouter key", api_key)
+        keep_stdout_free_of_retries()
         self._options = options or OpenRouterOptions()
         self._timeout = httpx.Timeout(None, connect=self._options.connect_timeout_s)
         self._own_client: httpx.AsyncClient | None = None
@@ -121,22 +124,21 @@ class OpenRouterModel(ImageModel):
 
     async def _attempt(self, body: RequestBody, state: CallState) -> ModelResult:
         status, pause_s, answer = await self._post(body, state)
-        if not 200 <= status < 300 or (answer.picture is None and answer.picture_url is None):
+        if not 200 <= status < 300 or not answer.pictures:
             raise state.record_failure(classify_failure(answer, status, self._options.api, pause_s))
         state.record(billing_of(answer), answer.facts)
-        picture, media_type = answer.picture, answer.media_type
-        if picture is None:
-            picture, media_type = await self._fetch(answer)
-        assert media_type is not None
+        picture = await self._first_picture(answer)
+        if picture is None:  # the URLs lead nowhere, and the error tells more
+            raise state.record_failure(classify_failure(answer, status, self._options.api, pause_s))
         facts = state.with_call_facts(answer.facts)
         if facts.model is None and not self._options.fallback_models:
             facts = msgspec.structs.replace(facts, model=self._options.model)
-        return ModelResult(data=picture, media_type=media_type, facts=facts)
+        return ModelResult(data=picture.data, media_type=picture.media_type, facts=facts)
 
     async def _post(self, body: RequestBody, state: CallState) -> tuple[int, float | None, Answer]:
         """Send one request, and return the status, the `Retry-After` delay in seconds and the decoded answer.
 
-        No part of the photo is in memory while the response is awaited.
+        The photo is streamed into the request and released, so it is not in memory while the response is awaited.
         """
         async with aclosing(body.stream()) as stream:
             with translate_http_errors(body):
@@ -160,14 +162,38 @@ class OpenRouterModel(ImageModel):
             answer = read_answer(raw)
         return response.status_code, retry_after_s(response), answer
 
-    async def _fetch(self, answer: Answer) -> tuple[bytes, str]:
-        """Return the picture at the URL in an answer, and its media type. It is billed even if the download fails."""
-        assert answer.picture_url is not None
+    async def _first_picture(self, answer: Answer) -> Picture | None:
+        """Return the first picture of an answer that is at hand or can be fetched.
+
+        Returns None if there is none and the answer has an error.
+
+        Raises:
+            CallFailed: There is none and the answer has no error.
+        """
+        *others, last = answer.pictures
+        for source in others:
+            try:
+                return await self._fetch(source, answer) if isinstance(source, str) else source
+            except CallFailed as failure:
+                log.warning("a picture of an answer is skipped: %s", failure.detail)
+        try:
+            return await self._fetch(last, answer) if isinstance(last, str) else last
+        except CallFailed:
+            if answer.error is None:
+                raise
+            return None
+
+    async def _fetch(self, url: str, answer: Answer) -> Picture:
+        """Return the picture at a URL in an answer, which is billed even if the download fails.
+
+        Raises:
+            CallFailed: The download failed, or is not a picture.
+        """
         billing, facts = billing_of(answer), answer.facts
         try:
-            picture = await fetch_picture(
+            data = await fetch_picture(
                 self._client,
-                answer.picture_url,
+                url,
                 max_bytes=self._options.max_answer_bytes,
                 private_hosts=self._options.private_image_hosts,
             )
@@ -176,6 +202,7 @@ class OpenRouterModel(ImageModel):
         except HTTP_ERRORS as error:
             detail = f"the picture cannot be fetched: {type(error).__name__} {error}"
             raise CallFailed(UNREADABLE, detail, billing=billing, facts=facts) from error
-        if (media_type := sniff_media_type(picture)) is None:
+        picture = picture_of(data)
+        if picture is None or await asyncio.to_thread(is_blank, data):
             raise CallFailed(UNREADABLE, "the picture's address has no picture", billing=billing, facts=facts)
-        return picture, media_type
+        return picture

@@ -58,7 +58,7 @@ class _Endpoints(msgspec.Struct):
 
 
 class _RequestFailed(Exception):
-    """A request failed. `status` is None if there was no HTTP response."""
+    """Failure of a request. `status` is None if there was no HTTP response."""
 
     def __init__(self, detail: str, status: int | None = None) -> None:
         super().__init__(detail)

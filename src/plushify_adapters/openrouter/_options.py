@@ -8,7 +8,7 @@ import msgspec
 
 
 class Api(StrEnum):
-    """The API of OpenRouter that generates a picture.
+    """API of OpenRouter that generates a picture.
 
     `CHAT` has fallback models and privacy preferences per request, but bills a call that the client abandons.
     `IMAGES` has neither, and does not bill calls that fail or are abandoned.

@@ -77,7 +77,7 @@ def _photo_part(request: ModelRequest) -> dict[str, Any]:
 
 @dataclass(kw_only=True, eq=False)
 class RequestBody:
-    """The request body of one attempt. It can be streamed once.
+    """Request body of one attempt. It can be streamed once.
 
     Attributes:
         request: Request with the photo.

@@ -1,10 +1,35 @@
-"""Decision to retry a failed attempt."""
+"""Decision to retry a failed attempt, and the log of retries."""
 
 import asyncio
+import logging
 from collections.abc import Callable
+
+from stamina.instrumentation import RetryDetails, StructlogOnRetryHook, get_on_retry_hooks, set_on_retry_hooks
 
 from plushify_adapters.openrouter._call_state import CallState
 from plushify_adapters.openrouter._failures import CallFailed, Retry
+
+log = logging.getLogger(__name__)
+
+_STRUCTLOG_MODULE = StructlogOnRetryHook.hook_factory.__module__
+
+
+def keep_stdout_free_of_retries() -> None:
+    """Replace stamina's structlog hook by one that uses `logging`. Other hooks of the process are kept.
+
+    stamina adds that hook if structlog is installed, and structlog prints to stdout unless it is configured. There, the
+    line would break the output of a program that prints JSON.
+    """
+    hooks = get_on_retry_hooks()
+    replaced = [_log_retry if hook.__module__ == _STRUCTLOG_MODULE else hook for hook in hooks]
+    if replaced != list(hooks):
+        set_on_retry_hooks(replaced)
+
+
+def _log_retry(details: RetryDetails) -> None:
+    log.warning(
+        "attempt %d failed, the next one is in %.1f s: %s", details.retry_num, details.wait_for, details.caused_by
+    )
 
 
 def retry_within(

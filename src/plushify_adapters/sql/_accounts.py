@@ -21,7 +21,7 @@ _SESSION_AND_USER = (
 
 @dataclass(frozen=True, eq=False)
 class SqlAccountStore(ports.AccountStore):
-    """Stores accounts and sessions in the database of a `SqlStore`.
+    """Account store in the database of a `SqlStore`.
 
     Args:
         engine: engine of that store (`SqlStore.engine`).

@@ -17,7 +17,7 @@ from plushify_core.ports import Imbalance
 
 
 class SqlAudit(Repository, ports.Audit):
-    """Reads the data of all users. Each page is one statement, so its rows are consistent with each other."""
+    """Reader of the data of all users. Each page is one statement, so its rows are consistent with each other."""
 
     async def imbalances(self, *, after: str | None, limit: int) -> Sequence[Imbalance]:
         user_id, balance = SUBSCRIPTIONS.c.user_id, SUBSCRIPTIONS.c.balance

@@ -1,1 +1,1 @@
-"""Entities and rules of Plushify. They import nothing above them."""
+"""Entities and business rules of Plushify. No module here imports ports, use cases or the worker."""

@@ -28,9 +28,10 @@ class Code(StrEnum):
 
 
 class Reason(StrEnum):
-    """Machine-readable reason within a code. `message` is a sentence that a user can act on."""
+    """Machine-readable reason within a code."""
 
     message: str
+    """Sentence that a user can act on."""
 
     def __new__(cls, value: str, message: str) -> Self:
         """Create a member from its value and its message."""

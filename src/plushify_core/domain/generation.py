@@ -33,7 +33,7 @@ UNFINISHED = (Status.PENDING, Status.RUNNING)
 
 
 class Rendition(StrEnum):
-    """Kind of picture that a generation has in the blob store."""
+    """Kind of a stored picture: the uploaded photo, the generated picture, or its thumbnail."""
 
     ORIGINAL = "original"
     GENERATED = "generated"
@@ -143,13 +143,13 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         succeeded = self.status is Status.SUCCEEDED
         rules = {
             "costs at least one credit": self.credits_cost >= 1,
-            "has a lease only while unfinished": unfinished == (self.lease_until is not None),
-            "has a completion time only once finished": unfinished == (self.completed_at is None),
+            "has a lease exactly while it is unfinished": unfinished == (self.lease_until is not None),
+            "has a completion time exactly when it is finished": unfinished == (self.completed_at is None),
             "has its original unless it failed": self.original is not None or self.status is Status.FAILED,
-            "has a picture and a thumbnail only once it succeeded": (
+            "has a picture and a thumbnail exactly when it succeeded": (
                 succeeded == (self.generated is not None) == (self.thumbnail is not None)
             ),
-            "has a failure only once it failed": (self.status is Status.FAILED) == (self.failure is not None),
+            "has a failure exactly when it failed": (self.status is Status.FAILED) == (self.failure is not None),
             "is untidy only after a failure": self.untidy_since is None or self.status is Status.FAILED,
             "is deleted only once finished": self.deleted_at is None or not unfinished,
             "is purged only from the trash": not self.purging or self.deleted_at is not None,
@@ -187,15 +187,15 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         return self.fence == 0 and self.lease_until is not None and now < self.lease_until
 
     def dispatch(self, lease_until: datetime) -> Self:
-        """Return the generation owned by a process that is about to call the image model."""
+        """Make a running generation, owned by a process that is about to call the image model."""
         return self._from(Status.PENDING, status=Status.RUNNING, fence=self.fence + 1, lease_until=lease_until)
 
     def reclaim(self, lease_until: datetime) -> Self:
-        """Return the generation with a new owner, because the previous one did not dispatch it within its lease."""
+        """Give the pending generation a new owner, because the previous one did not dispatch it within its lease."""
         return self._from(Status.PENDING, fence=self.fence + 1, lease_until=lease_until)
 
     def succeed(self, *, at: datetime, generated: StoredImage, thumbnail: StoredImage, placeholder: str) -> Self:
-        """Return the generation with its picture, whose bytes are already stored."""
+        """End the generation with its picture, whose bytes are already stored."""
         return self._from(
             Status.RUNNING,
             status=Status.SUCCEEDED,
@@ -207,7 +207,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def fail(self, failure: Failure, *, at: datetime, original_stored: bool = True) -> Self:
-        """Return the generation without a picture. The caller posts the refund in the same transaction.
+        """End the generation without a picture. The caller posts the refund in the same transaction.
 
         If `original_stored` is False, the photo is not in the blob store, and the generation names no original.
         """
@@ -222,15 +222,15 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def tidy(self) -> Self:
-        """Return the failed generation after its orphaned blobs were removed."""
+        """Clear `untidy_since`, because the orphaned blobs of the failed generation were removed."""
         return self._from(Status.FAILED, fence=self.fence + 1, untidy_since=None)
 
     def trash(self, *, at: datetime) -> Self:
-        """Return the generation in the trash: absent from every listing, and purged after the undo window."""
+        """Move the generation to the trash. It leaves every listing, and is purged after the undo window."""
         return self._from(Status.SUCCEEDED, Status.FAILED, in_trash=False, fence=self.fence + 1, deleted_at=at)
 
     def restore(self) -> Self:
-        """Return the generation out of the trash.
+        """Take the generation out of the trash.
 
         Raises:
             IllegalTransition: its purge has begun.
@@ -240,7 +240,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         return self._from(Status.SUCCEEDED, Status.FAILED, in_trash=True, fence=self.fence + 1, deleted_at=None)
 
     def begin_purge(self) -> Self:
-        """Return the generation in a state that cannot be restored. The caller then deletes its blobs."""
+        """Mark the trashed generation so that it can no longer be restored. The caller then deletes its blobs."""
         return self._from(Status.SUCCEEDED, Status.FAILED, in_trash=True, fence=self.fence + 1, purging=True)
 
     def _from(self, *statuses: Status, in_trash: bool = False, **changes: Any) -> Self:

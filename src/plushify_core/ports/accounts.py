@@ -29,7 +29,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountStore(Protocol):
-    """Stores accounts and sessions. Each method is one transaction, committed when it returns."""
+    """Store of accounts and sessions. Each method is one transaction, committed when it returns."""
 
     async def add(self, user: User) -> bool:
         """Add an account. Return False, and add nothing, if its email address is taken."""

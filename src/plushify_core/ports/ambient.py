@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from threading import Lock
 from uuid import UUID
 
 Clock = Callable[[], datetime]
@@ -13,6 +14,7 @@ NewId = Callable[[], UUID]
 """Returns a new unique id. Ids sort by time (UUID version 7, RFC 9562 section 5.7)."""
 
 _last_tick = 0
+_lock = Lock()
 
 
 def utc_now() -> datetime:
@@ -27,6 +29,7 @@ def uuid7() -> UUID:
     since the last id, or was set back, the next unit is used instead.
     """
     global _last_tick
-    _last_tick = tick = max(time.time_ns() * 4096 // 1_000_000, _last_tick + 1)
+    with _lock:
+        _last_tick = tick = max(time.time_ns() * 4096 // 1_000_000, _last_tick + 1)
     milliseconds, fraction = divmod(tick, 4096)
     return UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | secrets.randbits(62))

@@ -20,7 +20,7 @@ class Imbalance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Audit(Protocol):
-    """Reads the data of all users in pages, within one transaction."""
+    """Reader of the data of all users, in pages, within one transaction."""
 
     async def imbalances(self, *, after: str | None, limit: int) -> Sequence[Imbalance]:
         """Return up to `limit` imbalances after the user id `after`, ordered by user id."""

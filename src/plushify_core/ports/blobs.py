@@ -22,7 +22,7 @@ def validate_key(key: str) -> None:
 
 
 class BlobStore(Protocol):
-    """Stores bytes under keys.
+    """Store of bytes under keys.
 
     A key is one or more names separated by `/`. A name has ASCII letters, digits, `-`, `_` and `.`, and does not start
     with `.`.

@@ -18,7 +18,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImageCodec(Protocol):
-    """Reads and writes pictures. Implementations must not block the event loop."""
+    """Reader and writer of pictures. Implementations must not block the event loop."""
 
     async def sanitise(self, upload: bytes, *, max_pixels: int) -> EncodedImage:
         """Return an uploaded photo in a form that is safe to store and to send to the model.
@@ -44,10 +44,10 @@ class ImageCodec(Protocol):
 
         Args:
             data: the bytes that the model returned.
-            longest_side_px: longest side of the result, in px. A larger picture is scaled down; a smaller one keeps
-                its size.
+            longest_side_px: limit of the longest side of the result, in px. A larger picture is scaled down; a smaller
+                one keeps its size.
 
         Raises:
-            InvalidInput: `data` is not a picture, with the reasons of `sanitise`.
+            InvalidInput: `data` is not a picture. The possible reasons are those that `sanitise` lists.
         """
         ...

@@ -28,9 +28,12 @@ Event = GenerationChanged | BalanceChanged
 
 
 def changes_of(generation: Generation) -> tuple[Event, ...]:
-    """Return the events to publish after a generation has changed to this value.
+    """Return the events to publish after a change of a generation.
 
-    Its submission and its refund change the balance as well.
+    The submission and the refund of a generation change the balance of its user, so they add a `BalanceChanged` event.
+
+    Args:
+        generation: the generation after the change.
     """
     changed = GenerationChanged(
         user_id=generation.user_id,
@@ -43,7 +46,7 @@ def changes_of(generation: Generation) -> tuple[Event, ...]:
 
 
 class Events(Protocol):
-    """Publishes changes to subscribers, across processes if the adapter can.
+    """Publisher of changes to subscribers, across processes if the adapter can.
 
     Events are hints: an event may be lost, and the store remains the only source of truth.
     """

@@ -97,7 +97,7 @@ class ModelError(Exception):
 
 
 class ImageModel(Protocol):
-    """Draws a plushie from a photo. Implementations support concurrent calls."""
+    """Model that draws a plushie from a photo. Implementations support concurrent calls."""
 
     async def capabilities(self) -> Capabilities:
         """Return what the model can do. If the provider does not answer, return what is known; never raise."""

@@ -110,7 +110,7 @@ class Credits(Protocol):
         """Add the entry and change the balance by its amount, atomically.
 
         Other postings of the same user wait until this transaction ends. Return False, and change nothing, if the
-        generation already has an entry of this kind, or if the grant in `expires_grant` has already expired.
+        generation already has an entry of this kind, or if an entry with the same `expires_grant` exists.
 
         Raises:
             InsufficientCredits: the balance would become negative, or the user has no subscription. The transaction
@@ -158,7 +158,7 @@ class Transaction(Protocol):
 
     @property
     def audit(self) -> Audit:
-        """Queries of the audit."""
+        """Queries that search the whole store for inconsistencies."""
         ...
 
 

@@ -118,10 +118,10 @@ class Attempt:
 
         self.facts = answer.facts
         self.billing = Billing.NOT_BILLED if answer.facts.cost_nano_usd == 0 else Billing.BILLED
-        return await self._keep(answer, request.longest_side_px)
+        return await self._finish_and_store(answer, request.longest_side_px)
 
-    async def _keep(self, answer: ModelResult, longest_side_px: int) -> Succeeded | Failed:
-        """Finish the picture and store it with its thumbnail."""
+    async def _finish_and_store(self, answer: ModelResult, longest_side_px: int) -> Succeeded | Failed:
+        """Scale the picture of the model to the quality, make its thumbnail, and store both."""
         try:
             picture = await self.codec.finish(answer.data, longest_side_px=longest_side_px)
         except InvalidInput as error:

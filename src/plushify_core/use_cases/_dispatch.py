@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dispatch:
-    """Dispatches pending generations, and refunds those that cannot be dispatched."""
+    """Dispatch of pending generations, and refund of those that cannot be dispatched."""
 
     store: Store
     blobs: BlobStore
@@ -73,7 +73,7 @@ class Dispatch:
         return current
 
     async def _original_problem(self, generation_id: UUID) -> Reason | None:
-        """Return why the stored photo cannot be used: it is missing, or the blob store is unavailable."""
+        """Return why the stored original cannot be used: missing, or the blob store is unavailable. None if it can."""
         key = blob_key(generation_id, Rendition.ORIGINAL)
         try:
             stored = [found async for found in self.blobs.keys(key)]

@@ -1,6 +1,7 @@
-"""Postings to the credit ledger, each within a transaction of the caller.
+"""Postings to the credit ledger.
 
-Every posting is made here. It shares the transaction of the change that it pays for, so both are committed atomically.
+All ledger entries are written here. Each method runs in the transaction of its caller. So an entry and the change that
+it belongs to, such as a new generation and its price, are committed together or not at all.
 """
 
 from collections.abc import Sequence
@@ -17,12 +18,10 @@ from plushify_core.ports import Clock, NewId, Transaction
 PLAN = "free"
 """Plan of a new user."""
 
-"""Actor of the entries that Plushify posts on its own."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LedgerPostings:
-    """Posts entries to the credit ledger.
+    """Writer of the credit ledger.
 
     Args:
         clock: time of the entries.
@@ -58,8 +57,8 @@ class LedgerPostings:
         """Post one entry of `amount` credits (signed).
 
         Returns:
-            False, and nothing is posted, if the generation already has an entry of this kind, or the grant in
-            `expires_grant` has already expired.
+            False, and nothing is posted, if the generation already has an entry of this kind, or an entry with the same
+            `expires_grant` exists.
 
         Raises:
             InsufficientCredits: the balance would become negative.

@@ -13,7 +13,7 @@ from plushify_core.use_cases._ledger_postings import LedgerPostings
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OutcomeRecorder:
-    """Records how model calls begin and end, and fails generations."""
+    """Recorder of model calls and of failed generations."""
 
     clock: Clock
     postings: LedgerPostings

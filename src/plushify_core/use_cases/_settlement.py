@@ -19,7 +19,7 @@ SETTLE_RETRY_DELAYS_S = (0.1, 0.5, 2.0, 5.0)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Settlement:
-    """Ends running generations with their picture or with a refund."""
+    """Settlement of running generations, with their picture or with a refund."""
 
     store: Store
     events: Events

@@ -30,7 +30,7 @@ IN_FLIGHT_RETRY_AFTER_S = 10
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Submission:
-    """Validates and charges requests, in this order: replay, validation, balance, photo, charge, upload."""
+    """Submission of requests, in this order: replay, validation, balance, photo, charge, upload."""
 
     store: Store
     blobs: BlobStore

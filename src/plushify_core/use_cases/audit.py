@@ -1,8 +1,8 @@
 """Audit: compares ledger, generations, model calls and blobs.
 
 Everything is read in pages, so memory does not grow with the number of rows and blobs. The audit may run on a live
-system. It does not report what the system itself will settle soon: blobs of unfinished generations that no row names
-yet, and differences in generations that ended recently.
+system, so it does not report what the system itself will put right: blobs that no row names, while their generation is
+unfinished or ended recently, and generations that change while they are read.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AuditUseCase:
-    """Finds and repairs inconsistencies, for `plushify doctor`."""
+    """Search for inconsistencies and their repair, for `plushify doctor`."""
 
     store: Store
     blobs: BlobStore
@@ -189,7 +189,7 @@ class AuditUseCase:
         rows = {generation.id: generation for generation in found}
         for key, owner in owners.items():
             row = rows.get(owner) if owner is not None else None
-            if row is not None and (key in row.blob_keys or not self._is_settled(row)):
+            if row is not None and (key in row.blob_keys or not self._is_at_rest(row)):
                 continue
             repaired = repair and owner is not None
             if repaired:
@@ -205,7 +205,7 @@ class AuditUseCase:
         """Return the time such that leases and generations that ended before it should be settled."""
         return self.clock() - self.limits.lease_margin
 
-    def _is_settled(self, generation: Generation) -> bool:
+    def _is_at_rest(self, generation: Generation) -> bool:
         """Return whether all processes have finished storing and removing blobs of this generation."""
         if generation.completed_at is None or generation.purging:
             return False

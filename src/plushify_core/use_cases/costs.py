@@ -10,7 +10,7 @@ from plushify_core.ports import Clock, CostLine, Store
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CostsUseCase:
-    """Reports the costs of model calls, for `plushify costs`."""
+    """Report of the costs of model calls, for `plushify costs`."""
 
     store: Store
     clock: Clock

@@ -23,7 +23,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CreditsUseCase:
-    """Reads and changes balances. The subscription of a user is created by the first call for this user."""
+    """Balances and statements. The subscription of a user is created by the first call for this user."""
 
     store: Store
     events: Events
@@ -50,20 +50,32 @@ class CreditsUseCase:
         return await self._post(user_id, EntryKind.GRANT, _positive(amount), reason, actor)
 
     async def consume_credits(self, user_id: str, amount: int, *, reason: str, actor: str = SYSTEM) -> Subscription:
-        """Take credits from the user for something other than a generation. Arguments are those of `add_credits`.
+        """Take credits from the user for something other than a generation.
+
+        Args:
+            user_id: user who pays.
+            amount: number of credits, at least 1.
+            reason: explanation for the statement.
+            actor: the person or program that takes the credits, for the statement.
 
         Raises:
             InsufficientCredits: the balance is lower than `amount`; nothing was taken.
-            InvalidInput: as `add_credits`.
+            InvalidInput: `invalid_credits`, or the reason or actor is blank.
         """
         return await self._post(user_id, EntryKind.CONSUME, -_positive(amount), reason, actor)
 
     async def adjust_credits(self, user_id: str, amount: int, *, reason: str, actor: str) -> Subscription:
-        """Correct the balance by `amount` credits (signed, not 0). Arguments are those of `add_credits`.
+        """Correct the balance of the user.
+
+        Args:
+            user_id: user whose balance is wrong.
+            amount: number of credits to add, or to take if it is negative. It is not 0.
+            reason: explanation for the statement.
+            actor: the person who corrects the balance, for the statement.
 
         Raises:
             InsufficientCredits: the balance would become negative; nothing was changed.
-            InvalidInput: as `add_credits`.
+            InvalidInput: `invalid_credits`, or the reason or actor is blank.
         """
         if amount == 0:
             raise InvalidInput(Reason.INVALID_CREDITS)

@@ -25,7 +25,7 @@ class GalleryPage(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GalleryUseCase:
-    """Reads and changes the generations of a user. Those of other users, and deleted ones, are not found."""
+    """Gallery of one user at a time. Generations of other users, and deleted ones, are not found."""
 
     store: Store
     blobs: BlobStore
@@ -64,7 +64,7 @@ class GalleryUseCase:
         """Return the description of a stored picture of the user.
 
         Raises:
-            NotFound: as `get`, or the generation has no such picture.
+            NotFound: the user has no generation with this id, or the generation has no such picture.
         """
         image = (await self.get(user_id, generation_id)).image(rendition)
         if image is None:
@@ -90,7 +90,7 @@ class GalleryUseCase:
         """Move a finished generation to the trash. It is purged after the undo window.
 
         Raises:
-            NotFound: as `get`.
+            NotFound: the user has no generation with this id, or it is already deleted.
             InvalidInput: `generation_unfinished`.
         """
 

@@ -30,7 +30,7 @@ from plushify_core.use_cases._submission import Submission
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GenerateUseCase:
-    """Submits photos, and runs generations.
+    """Submission of photos and running of generations.
 
     `submit` and `run` may be called in different processes. `generate` does both in one call.
     """

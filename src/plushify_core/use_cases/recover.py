@@ -68,7 +68,7 @@ class RecoverUseCase:
         A running generation is failed and refunded. It is never dispatched again, because its model call may have been
         paid. A pending generation was never dispatched, so it is reclaimed if there is time left until its deadline.
         """
-        refunded, to_run = await self._settle_expired_leases()
+        refunded, to_run = await self._handle_expired_leases()
         expired = await _log_failure(self._expire_credits())
         return Swept(refunded=refunded, expired=expired, to_run=to_run)
 
@@ -78,7 +78,7 @@ class RecoverUseCase:
         tidied = await _log_failure(self._tidy_failures())
         return Swept(purged=purged, tidied=tidied)
 
-    async def _settle_expired_leases(self) -> tuple[int, tuple[UUID, ...]]:
+    async def _handle_expired_leases(self) -> tuple[int, tuple[UUID, ...]]:
         now = self.clock()
         failed: list[tuple[Generation, Generation]] = []
         to_run: list[UUID] = []

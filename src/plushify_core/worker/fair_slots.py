@@ -5,7 +5,7 @@ from collections import deque
 
 
 class FairSlots:
-    """A semaphore with one FIFO queue per user, served round robin.
+    """Semaphore with one FIFO queue per user, served round robin.
 
     Between two requests of a user, every other user gets at most one slot.
 

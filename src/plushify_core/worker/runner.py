@@ -38,7 +38,7 @@ RECLAIMED = ""
 
 
 class Runner:
-    """Runs generations of this process. A generation continues if the client that submitted it disconnects.
+    """Runner of the generations of this process. A generation continues if the client that submitted it disconnects.
 
     Args:
         generate: runs the generations.
@@ -59,7 +59,11 @@ class Runner:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start to drain when `stop` is called or the block ends, and leave the block when the drain is complete."""
+        """Start to drain when `stop` is called or the block ends, and leave the block when the drain is complete.
+
+        The block can be opened again after it has ended.
+        """
+        self.stopping = asyncio.Event()
         draining = asyncio.create_task(self._drain())
         try:
             yield

@@ -21,7 +21,7 @@ Job = Callable[[], Awaitable[object]]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sweeper:
-    """Runs periodic jobs until the runner stops.
+    """Periodic jobs of this process, run until the runner stops.
 
     Args:
         recover: recovery to run.

@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import ClientException, HTTPException
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import BodyKwarg, FromPath, FromQuery, HeaderParameter, QueryParameter
+from litestar.params import BodyKwarg, FromPath, HeaderParameter, QueryParameter
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE, HTTP_415_UNSUPPORTED_MEDIA_TYPE
 
 from plushify_core import (
@@ -23,10 +23,10 @@ from plushify_core import (
     InvalidInput,
     Limits,
     Reason,
+    Runner,
     User,
 )
 from plushify_core.ports import GalleryFilter, Sort
-from plushify_core.worker.runner import Runner
 from plushify_web.api.headers import parse_prefer
 from plushify_web.api.pagination import Cursor, Limit, parse_cursor
 from plushify_web.api.problems import Problem, from_plushify, problem_responses
@@ -58,7 +58,7 @@ async def read_form(request: Request[Any, Any, Any]) -> None:
     """Parse the whole form before the handler runs, so that every parse error becomes a problem response.
 
     Raises:
-        HTTPException: the body has another media type (415).
+        HTTPException: the body is not `multipart/form-data` (415).
         ClientException: the form cannot be decoded (400).
     """
     if request.content_type[0] != RequestEncodingType.MULTI_PART:
@@ -151,9 +151,9 @@ class GenerationsController(Controller):
         gallery: NamedDependency[GalleryUseCase],
         limit: Limit = 20,
         cursor: Cursor = None,
-        style: Annotated[str | None, QueryParameter(pattern=CATALOG_ID)] = None,
-        quality: Annotated[str | None, QueryParameter(pattern=CATALOG_ID)] = None,
-        sort: FromQuery[Sort] = Sort.NEWEST,
+        style: Annotated[str | None, QueryParameter(pattern=CATALOG_ID, description="id of a style")] = None,
+        quality: Annotated[str | None, QueryParameter(pattern=CATALOG_ID, description="id of a quality")] = None,
+        sort: Annotated[Sort, QueryParameter(description="order by time of submission")] = Sort.NEWEST,
     ) -> GenerationsBody:
         """Return a page of the generations of the signed-in user (keyset pagination)."""
         filter = GalleryFilter(style=style, quality=quality, sort=sort)

@@ -26,7 +26,7 @@ def costs(
     """Show the credits that pictures earned and the dollars they cost, by day, style and model."""
 
     async def report(container: "Container") -> "Sequence[CostLine]":
-        return await container.plushify().costs.report(days=days)
+        return await container.costs().report(days=days)
 
     groups: dict[Group, _Totals] = {}
     total = _Totals()

@@ -29,7 +29,7 @@ def grant(
 
     async def post(container: "Container") -> "tuple[User, Subscription]":
         user = await find_account(container, email)
-        return user, await container.plushify().credits.add_credits(user.id, amount, reason=reason, actor=_operator())
+        return user, await container.credits().add_credits(user.id, amount, reason=reason, actor=_operator())
 
     user, subscription = run(post)
     if as_json:
@@ -55,11 +55,9 @@ def adjust(
     async def post(container: "Container") -> "tuple[User, Subscription]":
         user = await find_account(container, email)
         try:
-            subscription = await container.plushify().credits.adjust_credits(
-                user.id, amount, reason=reason, actor=_operator()
-            )
+            subscription = await container.credits().adjust_credits(user.id, amount, reason=reason, actor=_operator())
         except InsufficientCredits as error:
-            balance = (await container.plushify().credits.ensure_subscription(user.id)).balance
+            balance = (await container.credits().ensure_subscription(user.id)).balance
             raise InsufficientCredits(
                 message=f"{user.email} has {counted(balance, 'credit')}: {-amount} cannot be taken."
             ) from error
@@ -83,8 +81,8 @@ def show(
 
     async def read(container: "Container") -> "tuple[User, Subscription, list[dict[str, Any]]]":
         user = await find_account(container, email)
-        subscription = await container.plushify().credits.ensure_subscription(user.id)
-        statement = await container.plushify().credits.statement(user.id, limit=limit)
+        subscription = await container.credits().ensure_subscription(user.id)
+        statement = await container.credits().statement(user.id, limit=limit)
         balance, lines = subscription.balance, []
         for entry in statement.items:
             lines.append(_line(entry, balance))

@@ -1,5 +1,6 @@
 """Commands `plushify migrate`, `sweep` and `doctor`: maintenance of an installation."""
 
+import logging
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,8 @@ from plushify_web.cli.terminal import Json, print_json, spinner
 if TYPE_CHECKING:
     from plushify_web.cli.report import Report
     from plushify_web.container import Container
+
+log = logging.getLogger(__name__)
 
 
 def migrate() -> None:
@@ -81,7 +84,7 @@ async def _audit(container: "Container", report: "Report", *, repair: bool) -> N
     if repair:
         counts = await _sweep_all(container)
         report.swept(counts, _sentence(counts))
-    async for finding in container.plushify().audit.findings(repair=repair):
+    async for finding in container.audit().findings(repair=repair):
         report.finding(finding)
 
 
@@ -92,20 +95,23 @@ async def _sweep_all(container: "Container") -> dict[str, int]:
         The numbers of generations that were refunded, erased (purged), tidied (rid of orphaned blobs) and finished,
         and the number of users whose credits expired.
     """
-    plushify = container.plushify()
-    await container.accounts().remove_expired_sessions()
     counts = {"refunded": 0, "erased": 0, "tidied": 0, "finished": 0, "expired": 0}
     while True:
-        swept = await plushify.recover.sweep()
+        swept = await container.recover().sweep()
         for generation_id in swept.to_run:
-            await plushify.generate.run(generation_id)
+            await container.plushify().generate.run(generation_id)
         if swept.to_run:
-            await plushify.generate.wait_for_cleanup()
+            await container.plushify().generate.wait_for_cleanup()
         batch = (swept.refunded, swept.purged, swept.tidied, len(swept.to_run), swept.expired)
         if not any(batch):
-            return counts
+            break
         for name, count in zip(counts, batch, strict=True):
             counts[name] += count
+    try:
+        await container.accounts().remove_expired_sessions()
+    except Exception:  # the sweep itself is done
+        log.exception("expired sessions could not be removed")
+    return counts
 
 
 def _sentence(counts: dict[str, int]) -> str:

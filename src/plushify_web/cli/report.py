@@ -24,7 +24,7 @@ SUBJECTS = {
 
 @dataclass(kw_only=True, eq=False)
 class Report:
-    """Prints and counts notices and findings, without keeping them in memory.
+    """Printer and counter of notices and findings, which keeps none of them in memory.
 
     Args:
         as_json: print one JSON object per line, whose `type` is `check`, `sweep`, `finding` or `summary`.

@@ -34,7 +34,7 @@ _EMAIL = re.compile(rf"[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*")
 
 @dataclass(kw_only=True, eq=False)
 class Accounts:
-    """Signs users up and in, and finds the user of a session token.
+    """Accounts with passwords: sign-up, sign-in, and the user of a session token.
 
     Args:
         store: database of accounts and sessions.
@@ -171,7 +171,7 @@ def normalised(email: str) -> str:
 
 
 def _composed(password: str) -> str:
-    """Return the password in Unicode form NFKC, so that every keyboard gives the same (NIST SP 800-63B 5.1.1.2)."""
+    """Return the password in Unicode form NFKC, which is the same for every keyboard (NIST SP 800-63B 5.1.1.2)."""
     return unicodedata.normalize("NFKC", password)
 
 

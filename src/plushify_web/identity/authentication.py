@@ -47,7 +47,7 @@ class SessionCookie(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Authentication(AbstractAuthenticationMiddleware):
-    """Sets `request.user` to the signed-in user or None, and `request.auth` to the session token.
+    """Middleware that sets `request.user` to the signed-in user or None, and `request.auth` to the session token.
 
     Args:
         accounts: finds the user of a token.

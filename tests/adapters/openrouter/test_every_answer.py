@@ -85,12 +85,32 @@ PICTURES = [
     Row("several pictures", [answer("ok", count=3)]),
     Row("no usage", [answer("ok", with_usage=False)], facts={"cost_nano_usd": None, "prompt_tokens": None}),
     Row("nested under provider", ["nested"], apis=(CHAT,)),
+    Row("between odd entries", ["odd_entries"]),
+    *(Row(f"base64: {form}", [answer("odd_base64", form=form)]) for form in ("lines", "no_padding", "url_alphabet")),
+    *(
+        Row(f"in the content: {form}", [answer("content_parts", form=form)], apis=(CHAT,))
+        for form in ("image_url", "output_image", "inline_data", "text")
+    ),
+    Row("after blank pictures and drafts", ["drafts"]),
+    Row("beside an error", ["error_beside_picture"], facts={"error_type": "server"}),
+    *(
+        Row(f"after padding: {padding}", [answer("padded", padding=padding)])
+        for padding in ("comments", "white_space", "bom", "events")
+    ),
     Row("a picture despite MAX_TOKENS", [answer("ok", native="MAX_TOKENS")], apis=(CHAT,)),
 ]
 
 ERRORS_IN_200 = [
     Row("1: only an error", ["error_in_200"], Reason.MODEL_UNAVAILABLE, UNKNOWN, facts={"provider": "Google"}),
     Row("1: a policy error", [answer("error_in_200", error_type="refusal")], Reason.CONTENT_POLICY, UNKNOWN, 1, False),
+    Row(
+        "1: a policy block of the provider",
+        [answer("error_in_200", raw='{"candidates": [{"finishReason": "IMAGE_SAFETY"}]}')],
+        Reason.CONTENT_POLICY,
+        UNKNOWN,
+        retryable=False,
+        facts={"finish_reason": "SAFETY"},
+    ),
     Row(
         "2: an error in the choice",
         ["error_in_choice"],
@@ -128,6 +148,8 @@ ERROR_ANSWERS = [
     refused("400 unsupported_image_format", "unsupported_image_format", Reason.MODEL_REFUSED_INPUT),
     policy("400 content_policy_violation", "content_policy", FREE, error_type="content_policy_violation"),
     policy("400 refusal", "refusal", FREE),
+    policy("400 with a block reason", "policy_block", FREE, finish_reason="PROHIBITED_CONTENT"),
+    policy("502 with a block reason of the provider", "policy_block_raw", FREE),
     refused("401", "bad_key", Reason.MODEL_UNAVAILABLE, error_type="authentication"),
     refused("402 account empty", "account_empty", Reason.MODEL_UNAVAILABLE),
     Row("402 in flight", ["in_flight_budget"], calls=2, facts={"attempts": 2}),
@@ -157,6 +179,21 @@ ERROR_ANSWERS = [
     Row("500", ["server_error"], calls=2),
     Row("502", ["upstream_error"], calls=2),
     Row("500, then 502", ["server_error", "upstream_error"], Reason.MODEL_UNAVAILABLE, FREE, 2),
+    *(
+        Row(
+            f"{name}, billed",
+            [answer(name, cost=cost)],
+            Reason.MODEL_UNAVAILABLE,
+            BILLED,
+            facts={"attempts": 1, "cost_nano_usd": COST_NANO_USD},
+        )
+        for name in ("in_flight_budget", "rate_limited", "server_error", "upstream_error", "no_provider", "overloaded")
+        for cost in (0.038826, "0.038826")
+    ),
+    Row("502, with a cost of 0", [answer("upstream_error", cost=0)], calls=2),
+    Row("502, with a cost that is no number", [answer("upstream_error", cost="?")], Reason.MODEL_UNAVAILABLE, UNKNOWN),
+    Row("400 refusal, billed", [answer("refusal", cost=0.01)], Reason.CONTENT_POLICY, BILLED, retryable=False),
+    Row("504 over images, billed", [answer("timeout_504", cost=0.01)], Reason.TIMEOUT, BILLED, apis=(IMAGES,)),
     Row("502 from a proxy", [answer("html", status=502)], Reason.MODEL_UNAVAILABLE, UNKNOWN),
     Row("429 from a proxy", [answer("html", status=429)], calls=2),
     Row("503 without a body", [answer("blank", status=503)], Reason.MODEL_UNAVAILABLE, UNKNOWN),

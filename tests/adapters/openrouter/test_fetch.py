@@ -11,6 +11,7 @@ from plushify_adapters.openrouter._fetch import fetch_picture, is_public
 from plushify_core.domain.errors import Reason
 from plushify_core.domain.model_call import Billing
 from plushify_core.ports import EncodedImage, ModelError
+from tests.adapters.openrouter.answers import data_url, drawn, encode, flat, images
 from tests.adapters.openrouter.support import KEY, ModelOnEmulator, request_for
 from tests.emulators.process import OpenRouterEmulator
 
@@ -104,11 +105,86 @@ async def test_fails_if_the_url_has_no_picture(
         ("64:ff9b::a00:1", False),
         ("64:ff9b::808:808", True),
         ("2002:a00:1::1", False),
+        ("2002:808:808::1", True),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::a9fe:a9fe", False),
+        ("64:ff9b:1::808:808", False),
+        ("64:ff9b:1:ffff:ffff:ffff:a00:1", False),
+        ("::", False),
+        ("::2", False),
+        ("::a00:1", False),
+        ("::8.8.8.8", False),
+        ("fec0::1", False),
+        ("feff:ffff::1", False),
+        ("fe80::1", False),
+        ("fc00::1", False),
+        ("::ffff:8.8.8.8", True),
+        ("::ffff:169.254.169.254", False),
+        ("::ffff:0:10.0.0.1", False),
+        ("::ffff:0:8.8.8.8", False),
+        ("2001:0:808:808::f5ff:fffe", False),  # Teredo: client 10.0.0.1
+        ("2001:0:a00:1::f7f7:f7f7", False),  # Teredo: server 10.0.0.1
+        ("2001:0:808:808::f7f7:f7f7", True),  # Teredo: client 8.8.8.8
+        ("2606:4700::5efe:a00:1", False),  # ISATAP of 10.0.0.1
+        ("2606:4700::200:5efe:7f00:1", False),
+        ("2606:4700::5efe:808:808", True),
+        ("2001:db8::1", False),
+        ("3fff::1", False),
+        ("100::1", False),
+        ("5f00::1", False),
+        ("4000::1", False),
+        ("240.0.0.1", False),
+        ("192.0.2.1", False),
+        ("192.88.99.1", False),
+        ("198.18.0.1", False),
     ],
 )
 def test_recognises_public_addresses(address: str, public: bool) -> None:
     """Loopback, private, link-local, shared and multicast addresses are not public, also if embedded in IPv6."""
     assert is_public(address) == public
+
+
+async def test_tries_the_next_picture_if_a_url_fails(
+    emulator: OpenRouterEmulator, model_on: ModelOnEmulator, photo: EncodedImage
+) -> None:
+    """A URL that cannot be fetched is skipped, and the next picture of the answer is taken."""
+    broken = drawn()[:-30]
+    urls = [f"{emulator.origin}/files/nothing.png", "https://127.0.0.1/private.png", data_url(broken)]
+    emulator.script([{"scenario": "odd_entries", "entries": urls, "with_picture": False}])
+
+    async with model_on(private_image_hosts=True) as model:
+        result = await model.generate(request_for(photo))
+
+    assert result.data == broken
+    assert len(emulator.calls()) == 1
+
+
+async def test_does_not_take_a_blank_picture_from_a_url(monkeypatch: pytest.MonkeyPatch, photo: EncodedImage) -> None:
+    """A blank picture at a URL is skipped like one in the answer."""
+    internet = FakeInternet(monkeypatch, {"a.example": ["93.184.216.34"]})
+    internet.answers = [
+        httpx.Response(404),
+        httpx.Response(200, content=encode(images("https://a.example/1.png", "https://a.example/2.png"))),
+        httpx.Response(200, content=flat(64, 64)),
+        httpx.Response(200, content=drawn()),
+    ]
+
+    result = await OpenRouterModel(KEY, client=internet.client).generate(request_for(photo))
+
+    assert result.data == drawn()
+    assert [str(request.url.path) for request in internet.requests[-2:]] == ["/2.png", "/1.png"]
+
+
+async def test_reports_the_error_beside_a_url_that_fails(monkeypatch: pytest.MonkeyPatch, photo: EncodedImage) -> None:
+    """If the URL in an answer with an error cannot be fetched, the failure is that error."""
+    internet = FakeInternet(monkeypatch, {"a.example": ["10.0.0.1"]})
+    body = images("https://a.example/1.png", error={"code": 400, "metadata": {"block_reason": "SAFETY"}})
+    internet.answers = [httpx.Response(404), httpx.Response(200, content=encode(body))]
+
+    with pytest.raises(ModelError) as raised:
+        await OpenRouterModel(KEY, client=internet.client).generate(request_for(photo))
+
+    assert (raised.value.reason, raised.value.billing) == (Reason.CONTENT_POLICY, Billing.BILLED)
 
 
 class FakeInternet:

@@ -24,6 +24,7 @@ from plushify_adapters.openrouter._http import HTTP_ERRORS
 from plushify_core.domain.model_call import Billing
 from plushify_core.ports import EncodedImage, ModelError, ModelResult
 from tests import virtual_time
+from tests.adapters.openrouter.answers import base64, data_url, drawn
 from tests.adapters.openrouter.support import KEY, request_for
 
 TIMEOUT_S = 60.0
@@ -215,6 +216,35 @@ def test_any_mutation_of_a_good_answer_gives_its_picture_or_an_error(data: st.Da
     outcome = outcome_of(data.draw(replies(st.just(msgspec.json.encode(body)))), api)
 
     assert isinstance(outcome, ModelError) or outcome.data == PICTURE
+
+
+@EXAMPLES
+@given(st.lists(JSON, max_size=3), st.lists(JSON, max_size=3), JSON, st.sampled_from(Api))
+def test_odd_values_beside_a_picture_lose_nothing(before: list[Any], after: list[Any], odd: Any, api: Api) -> None:
+    """Odd entries before and after a good picture lose neither the picture nor its cost."""
+    chat = {"content": odd, "images": [*before, {"image_url": {"url": data_url(drawn())}}, *after]}
+    body = {
+        Api.CHAT: {"choices": [{"message": chat, "error": odd}], "usage": USAGE, "provider": odd},
+        Api.IMAGES: {"data": [*before, {"b64_json": base64(drawn())}, *after], "usage": USAGE, "created": odd},
+    }[api]
+
+    outcome = outcome_of(Reply(msgspec.json.encode(body)), api)
+
+    assert isinstance(outcome, ModelResult)
+    assert outcome.data == drawn()
+    assert outcome.facts.cost_nano_usd == 38_826_000
+
+
+@EXAMPLES
+@given(JSON, st.sampled_from([400, 402, 429, 500, 502, 503]), st.sampled_from([0.04, "0.04", {"total": 0.04}]))
+def test_an_error_status_with_a_cost_is_billed(odd: Any, status: int, cost: Any) -> None:
+    """An error status whose body reports a cost is billed, whatever else is in the body."""
+    body = {"choices": odd, "error": {"code": status, "metadata": odd}, "usage": {"cost": cost}, "data": odd}
+
+    outcome = outcome_of(Reply(msgspec.json.encode(body), status), Api.CHAT)
+
+    assert isinstance(outcome, CallFailed)
+    assert (outcome.billing, outcome.facts.cost_nano_usd, outcome.facts.attempts) == (Billing.BILLED, 40_000_000, 1)
 
 
 @EXAMPLES

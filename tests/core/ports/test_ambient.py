@@ -64,7 +64,7 @@ def test_uuid7_increases() -> None:
     assert made == sorted(set(made))
 
 
-def test_uuid7_increases_while_the_clock_stands_still(clock_ns: list[int]) -> None:
+def test_uuid7_increases_while_the_clock_does_not_advance(clock_ns: list[int]) -> None:
     """Ids that are made at the same time increase, even if there are more than 4096 in one millisecond."""
     made = [uuid7() for _ in range(5_000)]
 

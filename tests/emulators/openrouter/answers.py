@@ -82,7 +82,7 @@ def completion(
     call: Call,
     *,
     images: Sequence[Mapping[str, Any]] | None,
-    content: str | None = "Here it is!",
+    content: Any = "Here it is!",
     finish: str | None = "stop",
     native: str | None = "STOP",
     error: Mapping[str, Any] | None = None,

@@ -27,6 +27,18 @@ ERRORS: dict[str, ErrorAnswer] = {
     "content_policy": ErrorAnswer(
         400, "content_policy_violation", "The request was blocked by the provider's content policy"
     ),
+    "policy_block": ErrorAnswer(
+        400,
+        None,
+        "Provider returned error",
+        metadata={"provider_name": "Google", "finish_reason": None, "block_reason": "PROHIBITED_CONTENT"},
+    ),
+    "policy_block_raw": ErrorAnswer(
+        502,
+        None,
+        "Provider returned error",
+        metadata={"provider_name": "Google", "raw": '{"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}'},
+    ),
     "refusal": ErrorAnswer(400, "refusal", "The model refused the request"),
     "bad_key": ErrorAnswer(401, "authentication", "User not found."),
     "account_empty": ErrorAnswer(402, "payment_required", "Insufficient credits. Add more using the credits page"),
@@ -72,13 +84,26 @@ def error(
     retry_after: str | None = None,
     code: int | str | None = None,
     with_code: bool = True,
+    cost: float | str | None = None,
 ) -> Answer:
-    """Return the error answer of this name, with another `code` in its body if one is given."""
+    """Return the error answer of this name.
+
+    Args:
+        name: Key of ERRORS.
+        retry_after: Value of the header `Retry-After`, if it is not that of the error.
+        code: Code in the body, if it is not the status.
+        with_code: Whether the body has a code.
+        cost: Cost in the body, in dollars; a billed error has one.
+    """
     row = ERRORS[name]
     body = error_body(row.status, row.error_type, row.message, row.metadata)
     if code is not None:
         body["error"]["code"] = code
     if not with_code:
         del body["error"]["code"]
+    if cost is not None:
+        body["usage"] = {"cost": cost}
     pause = retry_after or row.retry_after
-    return json_answer(body, row.status, {"Retry-After": pause} if pause else {})
+    return json_answer(
+        body, row.status, {"Retry-After": pause} if pause else {}, cost if isinstance(cost, float) else 0
+    )

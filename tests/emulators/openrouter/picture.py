@@ -29,3 +29,11 @@ def draw(photo: bytes, width: int, height: int, media_type: str = "image/png") -
     suffix, options = (".png", {"compression": 1}) if media_type == "image/png" else (".jpg", {"Q": 90})
     encoded: bytes = picture.write_to_buffer(suffix, **options)
     return encoded
+
+
+@lru_cache(maxsize=8)
+def blank_picture(width: int, height: int) -> bytes:
+    """Return a PNG of one colour, `width` by `height` pixels."""
+    picture = (pyvips.Image.black(width, height, bands=3) + _FELT_RGB).cast("uchar").copy(interpretation="srgb")
+    encoded: bytes = picture.write_to_buffer(".png")
+    return encoded

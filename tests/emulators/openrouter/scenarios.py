@@ -1,6 +1,7 @@
 """Answers that OpenRouter is known to give, by name. A script is a list of these names, one for each call."""
 
-from collections.abc import Callable, Mapping
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from tests.emulators.openrouter.answers import (
 )
 from tests.emulators.openrouter.errors import ERRORS, error
 from tests.emulators.openrouter.models import picture_size
-from tests.emulators.openrouter.picture import draw
+from tests.emulators.openrouter.picture import blank_picture, draw
 
 
 def draw_answer(call: Call, media_type: str = "image/png") -> bytes:
@@ -119,9 +120,11 @@ def error_in_choice(call: Call, *, cost: float | None = None) -> Answer:
     )
 
 
-def error_in_200(call: Call, *, status: int = 502, error_type: str | None = None) -> Answer:
-    """Return a 200 that contains only an error."""
-    metadata = {"provider_name": "Google", "raw": "upstream connect error"}
+def error_in_200(
+    call: Call, *, status: int = 502, error_type: str | None = None, raw: str = "upstream connect error"
+) -> Answer:
+    """Return a 200 that contains only an error; `raw` is what the provider answered."""
+    metadata = {"provider_name": "Google", "raw": raw}
     return json_answer(error_body(status, error_type, "Provider returned error", metadata))
 
 
@@ -135,6 +138,75 @@ def nested(call: Call) -> Answer:
     """Return a good answer nested under `provider`."""
     answer = ok(call)
     return json_answer({"provider": msgspec.Raw(answer.body)}, cost_usd=answer.cost_usd)
+
+
+def odd_entries(call: Call, *, entries: Sequence[Any] = (None, "", 7, {}), with_picture: bool = True) -> Answer:
+    """Return a picture between entries of any type; without it, only these."""
+    body = msgspec.json.decode(ok(call).body)
+    holder, key = (body, "data") if call.api == "images" else (body["choices"][0]["message"], "images")
+    holder[key] = [*entries, *holder[key], *entries] if with_picture else list(entries)
+    return _ok_answer(call, body)
+
+
+def odd_base64(call: Call, *, form: str = "lines") -> Answer:
+    """Return a picture as base64 in `lines`, with `no_padding`, or in the `url_alphabet`."""
+    text = pybase64.b64encode_as_string(draw_answer(call))
+    match form:
+        case "lines":
+            text = "\n".join(textwrap.wrap(text, 76))
+        case "no_padding":
+            text = text.rstrip("=")
+        case _:
+            text = text.replace("+", "-").replace("/", "_")
+    return ok(call, url=f"data:image/png;base64,{text}")
+
+
+def content_parts(call: Call, *, form: str = "image_url") -> Answer:
+    """Return a picture in the content: as a part `image_url`, `output_image` or `inline_data`, or in the `text`."""
+    picture = draw_answer(call)
+    url = data_url(picture, "image/png")
+    contents: dict[str, Any] = {
+        "image_url": [{"type": "text", "text": "Here."}, image_entry(url)],
+        "output_image": [{"type": "output_image", "image_url": url}],
+        "inline_data": [{"inline_data": {"mime_type": "image/png", "data": pybase64.b64encode_as_string(picture)}}],
+        "text": f"Here it is!\n\n![a plushie]({url})",
+    }
+    return _ok_answer(call, completion(call, images=None, content=contents[form]))
+
+
+def drafts(call: Call) -> Answer:
+    """Return a blank picture and a draft before the final picture, and another blank one after it."""
+    assert call.request is not None
+    blank_url = data_url(blank_picture(1, 1), "image/png")
+    flat_url = data_url(blank_picture(2048, 2048), "image/png")
+    draft_url = data_url(draw(call.request.photo, 96, 64), "image/png")
+    final_url = data_url(draw_answer(call), "image/png")
+    urls = [blank_url, draft_url, final_url, flat_url]
+    if call.api == "images":
+        return _ok_answer(call, images_body([data_entry(url) for url in urls]))
+    return _ok_answer(call, completion(call, images=[image_entry(url) for url in urls]))
+
+
+def error_beside_picture(call: Call) -> Answer:
+    """Return a picture and an error in the same 200."""
+    body = msgspec.json.decode(ok(call).body)
+    return _ok_answer(call, body | error_body(502, "server", "Provider returned error"))
+
+
+def padded(call: Call, *, padding: str = "comments") -> Answer:
+    """Return a good answer after padding: `comments`, `white_space` or a `bom`; or as server-sent `events`."""
+    answer = ok(call)
+    bodies = {
+        "comments": b": OPENROUTER PROCESSING\n\n: OPENROUTER PROCESSING\n\n" + answer.body,
+        "white_space": b" \n" * 40 + answer.body,
+        "bom": b"\xef\xbb\xbf" + answer.body,
+        "events": b": OPENROUTER PROCESSING\n\ndata: " + answer.body + b"\n\ndata: [DONE]\n\n",
+    }
+    return msgspec.structs.replace(answer, body=bodies[padding])
+
+
+def _ok_answer(call: Call, body: Any) -> Answer:
+    return json_answer(body, headers={"X-Generation-Id": call.generation_id}, cost_usd=COST_USD)
 
 
 def html(call: Call, *, status: int = 200) -> Answer:
@@ -214,6 +286,12 @@ SCENARIOS: dict[str, Callable[..., Answer]] = {
         error_in_200,
         null_choices,
         nested,
+        odd_entries,
+        odd_base64,
+        content_parts,
+        drafts,
+        error_beside_picture,
+        padded,
         html,
         blank,
         cut_short,

@@ -32,7 +32,7 @@ async def test_malformed_forms_are_problems(client: Client) -> None:
 
 
 async def test_limits_the_parts_of_a_form(client: Client) -> None:
-    """A form with more than `FORM_MAX_PARTS` parts is refused, whatever their names."""
+    """A form with more than `FORM_MAX_PARTS` parts is refused, with any names."""
     parts = b"".join(
         b'--x\r\nContent-Disposition: form-data; name="f%d"\r\n\r\nany\r\n' % number
         for number in range(FORM_MAX_PARTS + 1)

@@ -103,3 +103,16 @@ def test_the_singular_of_credits(customer: Shell) -> None:
     granted = customer("credits", "grant", "You@localhost", 1, "--reason", "x")[1]
     assert granted == f"{EMAIL} got 1 credit and has 3 now.\n"
     assert customer("credits", "show", EMAIL)[1].splitlines()[0] == f"{EMAIL} has 3 credits."
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("PLUSHIFY_CATALOG", "/does/not/exist.toml"), ("PLUSHIFY_STORAGE_URL", "unknown://x/y")]
+)
+def test_needs_neither_the_catalog_nor_the_storage(
+    customer: Shell, monkeypatch: pytest.MonkeyPatch, setting: str, value: str
+) -> None:
+    """Credits can be shown and granted while the catalog or the storage is broken."""
+    monkeypatch.setenv(setting, value)
+    assert customer.json("credits", "show", EMAIL)["balance"] == 2
+    assert customer.json("credits", "grant", EMAIL, 1, "--reason", "a gift")["balance"] == 3
+    assert customer.json("costs")["days"] == 7

@@ -221,3 +221,9 @@ def test_online_with_an_empty_account(plushify: Shell, provider: OpenRouterEmula
     exit_code, out, _ = plushify("doctor", "--online")
     assert exit_code == 1
     assert "error      credit: 0.00 USD are left on the key.\n" in out
+
+
+def test_needs_no_catalog(plushify: Shell, generation_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken catalog does not stop the doctor."""
+    monkeypatch.setenv("PLUSHIFY_CATALOG", "/does/not/exist.toml")
+    assert plushify("doctor", "--repair")[0] == 0

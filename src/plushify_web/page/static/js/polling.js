@@ -3,12 +3,12 @@ import { pause } from "./clock.js";
 
 const POLL_MS = 1000;
 
-export const isSettled = ({ status }) => status === "succeeded" || status === "failed";
+export const isFinished = ({ status }) => status === "succeeded" || status === "failed";
 
-/** Poll until a generation has settled, or `signal` aborts, and return its latest state. Lost connections are retried. */
-export async function untilSettled(generation, signal = null) {
+/** Poll until a generation has finished, or `signal` aborts, and return its latest state. Lost connections are retried. */
+export async function untilFinished(generation, signal = null) {
   let latest = generation;
-  while (!isSettled(latest) && !signal?.aborted) {
+  while (!isFinished(latest) && !signal?.aborted) {
     await pause(POLL_MS);
     latest = await getGeneration(latest.id).catch((problem) => keepPolling(problem, latest));
   }

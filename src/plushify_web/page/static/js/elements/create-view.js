@@ -2,7 +2,7 @@ import { listGenerations } from "../api.js";
 import { serverNow } from "../clock.js";
 import { fill, part } from "../dom.js";
 import { showState, shownPanel } from "../panels.js";
-import { isSettled, untilSettled } from "../polling.js";
+import { isFinished, untilFinished } from "../polling.js";
 import { Problem } from "../problem.js";
 import { reportProblem, withCharge } from "../report-problem.js";
 import { route } from "../router.js";
@@ -48,7 +48,7 @@ class CreateView extends HTMLElement {
   async #resume() {
     try {
       const { items } = await listGenerations({ limit: 1 });
-      if (this.dataset.state !== "choose" || this.#submission || !items[0] || isSettled(items[0])) return;
+      if (this.dataset.state !== "choose" || this.#submission || !items[0] || isFinished(items[0])) return;
       this.#showWaiting({ since: items[0].createdAt, photoUrl: items[0].originalUrl });
       await this.#showOutcome(items[0]);
     } catch (problem) {
@@ -56,14 +56,14 @@ class CreateView extends HTMLElement {
     }
   }
 
-  /** Wait until an accepted generation has settled, and show its plushie. Throws the problem if it failed. */
+  /** Wait until an accepted generation has finished, and show its plushie. Throws the problem if it failed. */
   async #showOutcome(accepted) {
-    if (!isSettled(accepted)) refreshBalance();
-    const settled = await untilSettled(accepted);
+    if (!isFinished(accepted)) refreshBalance();
+    const finished = await untilFinished(accepted);
     await refreshBalance();
-    if (settled.status === "failed") throw Problem.fromGeneration(settled);
+    if (finished.status === "failed") throw Problem.fromGeneration(finished);
     this.#submission = null;
-    part(this, "result").show(settled);
+    part(this, "result").show(finished);
     part(this, "sameAgain").hidden = !this.#picker.previewUrl;
     this.#show("done");
     toast({ kind: "success", title: "Your plushie is here", text: "You will find it in your gallery, too." });

@@ -2,12 +2,12 @@ import { styleName } from "../choices.js";
 import { elapsedMs } from "../clock.js";
 import { fill, fromTemplate, part, showImage } from "../dom.js";
 import { day, size, stopwatch, time } from "../format.js";
-import { isSettled, untilSettled } from "../polling.js";
+import { isFinished, untilFinished } from "../polling.js";
 import { requestRemoval } from "../removal.js";
 import { failureText, reportProblem } from "../report-problem.js";
 import { refreshBalance } from "../session.js";
 
-/** One generation in the gallery. While the generation runs, the card polls until it has settled. */
+/** One generation in the gallery. While the generation runs, the card polls until it has finished. */
 class GalleryCard extends HTMLElement {
   #generation;
   #removed = new AbortController();
@@ -29,7 +29,7 @@ class GalleryCard extends HTMLElement {
     this.#describe();
     this.#showPicture();
     part(this, "delete").addEventListener("click", () => requestRemoval(this, generation));
-    if (!isSettled(generation)) this.#wait();
+    if (!isFinished(generation)) this.#wait();
   }
 
   #describe() {
@@ -44,7 +44,7 @@ class GalleryCard extends HTMLElement {
     part(this, "open").href = `#/gallery/${id}`;
     part(this, "open").setAttribute("aria-label", name);
     part(this, "delete").setAttribute("aria-label", `Delete ${name}`);
-    part(this, "delete").hidden = !isSettled(this.#generation);
+    part(this, "delete").hidden = !isFinished(this.#generation);
   }
 
   #showPicture() {
@@ -61,9 +61,9 @@ class GalleryCard extends HTMLElement {
     tick();
     this.#timer = setInterval(tick, 1000);
     try {
-      const settled = await untilSettled(this.#generation, this.#removed.signal);
+      const finished = await untilFinished(this.#generation, this.#removed.signal);
       if (this.#removed.signal.aborted) return;
-      this.generation = settled;
+      this.generation = finished;
       refreshBalance();
     } catch (problem) {
       reportProblem(problem);
