@@ -45,11 +45,17 @@ def _database_url(settings: Settings) -> str:
     return settings.database_url or f"sqlite:///{_data_dir(settings) / 'plushify.db'}"
 
 
-def _store(database_url: str, closing: "AsyncExitStack[None]") -> "SqlStore":
+def _store(database_url: str, settings: Settings, closing: "AsyncExitStack[None]") -> "SqlStore":
     from plushify_adapters.sql import SqlStore
 
     try:
-        store = SqlStore(database_url)
+        store = SqlStore(
+            database_url,
+            statement_timeout_s=settings.database_timeout_s,
+            idle_in_transaction_timeout_s=settings.database_timeout_s,
+            connect_timeout_s=settings.database_connect_timeout_s,
+            pool_timeout_s=settings.database_pool_timeout_s,
+        )
     except ValueError as error:
         raise SettingsError(f"PLUSHIFY_DATABASE_URL: {error}.") from error
     closing.push_async_callback(store.aclose)
@@ -151,7 +157,7 @@ class Container(containers.DeclarativeContainer):
     limits = settings.provided.limits
 
     database_url = providers.Singleton(_database_url, settings)
-    store = providers.Singleton(_store, database_url, closing)
+    store = providers.Singleton(_store, database_url, settings, closing)
     account_store = providers.Singleton(_account_store, store)
     migrations = providers.Singleton(_migrations, store)
     blobs = providers.Singleton(_blobs, settings)

@@ -9,10 +9,17 @@ from dataclasses import dataclass
 from plushify_core import InstallationUseCase, WrongStorage
 from plushify_core.domain.generation import INSTALLATION_KEY, blob_prefix
 from plushify_core.ports import BlobStore, ImageModel, Level, NewId, Notice, SelfCheck
+from plushify_core.worker.time_limits import cancel_within, run_within
 
 log = logging.getLogger(__name__)
 
 PROBE = b"Plushify was here."
+
+STORAGE_TIMEOUT_S = 30.0
+"""Time limit of the check of the storage, in seconds."""
+
+CANCELLATION_TIMEOUT_S = 1.0
+"""Longest time that a shutdown waits for the cancelled check of the model, in seconds."""
 
 INSTALLATION_TIMEOUT_S = 10.0
 """Longest time that a start waits for the storage to tell its installation, in seconds."""
@@ -29,7 +36,7 @@ async def check_installation(installation: InstallationUseCase, *, record: bool 
         WrongStorage: they belong to different installations.
     """
     try:
-        await asyncio.wait_for(installation.verify(record=record), INSTALLATION_TIMEOUT_S)
+        await run_within(INSTALLATION_TIMEOUT_S, installation.verify(record=record))
     except WrongStorage:
         raise
     except Exception as error:
@@ -89,17 +96,20 @@ class Preflight:
         """
         key = f"{blob_prefix(self.new_id())}probe"
         try:
-            try:
-                await self.blobs.put(key, PROBE, media_type="text/plain")
-                read = b"".join([chunk async for chunk in self.blobs.read(key)])
-            finally:
-                await self.blobs.delete(key)
+            read = await run_within(STORAGE_TIMEOUT_S, self._write_read_delete(key))
         except Exception as error:
             detail = f"A blob could not be written, read and deleted: {type(error).__name__}: {error}."
             return Notice(level=Level.ERROR, subject="storage", detail=detail)
         if read != PROBE:
             return Notice(level=Level.ERROR, subject="storage", detail="A blob was read that is not what was written.")
         return Notice(level=Level.OK, subject="storage", detail="A blob was written, read and deleted.")
+
+    async def _write_read_delete(self, key: str) -> bytes:
+        try:
+            await self.blobs.put(key, PROBE, media_type="text/plain")
+            return b"".join([chunk async for chunk in self.blobs.read(key)])
+        finally:
+            await self.blobs.delete(key)
 
     @asynccontextmanager
     async def logged(self) -> AsyncIterator[None]:
@@ -111,8 +121,7 @@ class Preflight:
         try:
             yield
         finally:
-            checking.cancel()
-            await asyncio.wait({checking})
+            await cancel_within(CANCELLATION_TIMEOUT_S, [checking])
 
     async def _log_notices(self) -> None:
         try:

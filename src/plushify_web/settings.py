@@ -80,6 +80,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     data_dir: Folder = Path("plushify-data")
     database_url: DatabaseUrl | None = None
+    database_timeout_s: Seconds = 10.0
+    database_connect_timeout_s: Seconds = 5.0
+    database_pool_timeout_s: Seconds = 10.0
     storage_url: StorageUrl | None = None
     storage_options: JsonObject = {}
     model: ModelKind | None = None

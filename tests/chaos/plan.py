@@ -15,6 +15,7 @@ class Kind(StrEnum):
     KILL_WORKER = "workers killed"
     STOP = "replicas shut down gracefully"
     CONNECTIONS_CUT = "database connections cut"
+    DATABASE_SILENT = "database silent"
     STORE_DOWN = "object store stopped"
     STORE_HANGS = "object store hung"
     DISK_FULL = "disk full"

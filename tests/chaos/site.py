@@ -30,6 +30,7 @@ class Site:
         model: emulated image model, in its own process.
         database_url, storage_url, storage_options: as in the settings.
         free_credits: credits of a new user.
+        replicas_database_url: URL of the database for the replicas, if it differs from that of the test itself.
 
     Attributes:
         fault_injectors: faults of the site, apart from those of its replicas.
@@ -47,6 +48,7 @@ class Site:
         storage_url: str,
         storage_options: Mapping[str, Any],
         free_credits: int,
+        replicas_database_url: str | None = None,
     ) -> None:
         self.name = name
         self.folder = folder
@@ -57,7 +59,8 @@ class Site:
         # One connection, because the fault that cuts all others must not cut the one that it uses itself.
         self.store = SqlStore(database_url, pool_size=1)
         self.blobs = FsspecBlobStore(storage_url, options=storage_options)
-        self._database_url, self._storage_url, self._storage_options = database_url, storage_url, storage_options
+        self._database_url = replicas_database_url or database_url
+        self._storage_url, self._storage_options = storage_url, storage_options
 
     @property
     def environment(self) -> dict[str, str]:
@@ -66,6 +69,9 @@ class Site:
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # with it, each start compiles all modules again
         return environment | {
             "PLUSHIFY_DATABASE_URL": self._database_url,
+            "PLUSHIFY_DATABASE_TIMEOUT_S": "1.5",
+            "PLUSHIFY_DATABASE_CONNECT_TIMEOUT_S": "1.5",
+            "PLUSHIFY_DATABASE_POOL_TIMEOUT_S": "3",
             "PLUSHIFY_STORAGE_URL": self._storage_url,
             "PLUSHIFY_STORAGE_OPTIONS": msgspec.json.encode(self._storage_options).decode(),
             "PLUSHIFY_OPENROUTER_API_KEY": "sk-or-v1-chaos",

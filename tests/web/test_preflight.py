@@ -9,10 +9,17 @@ import pytest
 from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel, MemoryStore
 from plushify_core import InstallationUseCase, WrongStorage
 from plushify_core.ports import Level, Notice
+from plushify_web import preflight as preflight_module
 from plushify_web.app import create_app
-from plushify_web.preflight import PROBE, Preflight, check_installation, wrong_storage_message
+from plushify_web.preflight import (
+    CANCELLATION_TIMEOUT_S,
+    PROBE,
+    Preflight,
+    check_installation,
+    wrong_storage_message,
+)
 from plushify_web.settings import Settings
-from tests.broken import BrokenBlobs
+from tests.broken import BrokenBlobs, StubbornBlobs, ignore_cancellation
 from tests.in_memory import Ids
 from tests.virtual_time import EPOCH
 from tests.web.conftest import browser, make_container
@@ -157,3 +164,29 @@ def test_every_wrong_storage_has_its_sentence(database: bool, storage: bool, say
     assert says in message
     assert "Point PLUSHIFY_" in message
     assert ("plushify doctor --adopt-storage" in message) is (database or storage)
+
+
+async def test_reports_storage_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The storage check ends at its limit if the storage neither answers nor refuses."""
+    monkeypatch.setattr(preflight_module, "STORAGE_TIMEOUT_S", 0.05)
+    blobs = StubbornBlobs()
+    blobs.delays_s = {"put probe": 0.5}
+    async with asyncio.timeout(0.4):
+        notice = await preflight(MemoryImageModel(), blobs).check_storage()
+    assert (notice.level, notice.subject) == (Level.ERROR, "storage")
+    assert "TimeoutError" in notice.detail
+
+
+async def test_a_self_check_that_ignores_its_cancellation_delays_no_shutdown() -> None:
+    """A self-check that hangs for ever delays the end of the block no longer than the limit."""
+    over = asyncio.Event()
+
+    class StubbornModel(MemoryImageModel):
+        async def self_check(self) -> tuple[Notice, ...]:
+            await ignore_cancellation(over.wait())
+            return ()
+
+    async with asyncio.timeout(CANCELLATION_TIMEOUT_S + 1):
+        async with preflight(StubbornModel()).logged():
+            await asyncio.sleep(0)
+    over.set()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 from plushify_adapters.blobs._bucket import Bucket
 from plushify_adapters.blobs._folder import Folder
 from plushify_adapters.blobs._objects import Objects
+from plushify_adapters.blobs._threads import DaemonThreads
 from plushify_core.ports import BlobEntry, BlobStore, validate_key
 
 T = TypeVar("T")
@@ -24,7 +24,16 @@ KEYS_PER_STEP = 1000
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     # s3fs signs URLs with signature version 2 by default, which newer regions of AWS refuse.
-    "s3": {"config_kwargs": {"signature_version": "s3v4"}},
+    # A server that goes silent is given up after some seconds. s3fs itself makes five attempts, on new connections, so
+    # botocore need not repeat them: by default, both together wait for half an hour.
+    "s3": {
+        "config_kwargs": {
+            "signature_version": "s3v4",
+            "connect_timeout": 5,
+            "read_timeout": 15,
+            "retries": {"total_max_attempts": 1},
+        }
+    },
 }
 """Options by scheme of the URL, where the defaults of fsspec do not work."""
 
@@ -45,7 +54,7 @@ class FsspecBlobStore(BlobStore):
         # Other processes may write too, so a cached listing may be wrong.
         fs, path = url_to_fs(url, **{"use_listings_cache": False, **defaults, **(options or {})})
         self._objects = _objects(fs, path)
-        self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="plushify-blobs")
+        self._threads = DaemonThreads(max_threads, name="plushify-blobs")
 
     async def put(self, key: str, data: bytes, *, media_type: str) -> None:
         validate_key(key)

@@ -23,8 +23,9 @@ transaction can see that row yet. A second submission of the same user waits for
 SQLite has a single write lock, which a transaction takes at its start.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -38,6 +39,9 @@ from plushify_adapters.sql._installations import SqlInstallations
 from plushify_adapters.sql._model_calls import SqlModelCalls
 from plushify_adapters.sql.engine import EngineOptions, create_engine
 from plushify_core import ports
+
+CLOSE_TIMEOUT_S = 2.0
+"""Longest time to close the connections, in seconds. Only SQLite on a disk that hangs needs more."""
 
 
 class SqlStore(ports.Store):
@@ -58,8 +62,10 @@ class SqlStore(ports.Store):
             yield SqlTransaction(connection)
 
     async def aclose(self) -> None:
-        """Close all connections."""
-        await self.engine.dispose()
+        """Close all connections. A database that does not answer is not waited for longer than `CLOSE_TIMEOUT_S`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.engine.dispose()
 
 
 @dataclass(frozen=True, eq=False)

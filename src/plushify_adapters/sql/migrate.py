@@ -31,13 +31,26 @@ class Migrations:
 
         Several replicas may call this concurrently: one applies the migrations, and the others wait for it.
         """
-        async with self._engine() as engine, engine.begin() as connection:
+        async with self._patient_engine() as engine, engine.begin() as connection:
             await connection.run_sync(_upgrade, revision)
 
     async def is_current(self) -> bool:
         """Return whether the database has exactly the schema of this version."""
         async with self._engine() as engine, engine.begin() as connection:
             return await connection.run_sync(_is_current)
+
+    @asynccontextmanager
+    async def _patient_engine(self) -> AsyncIterator[AsyncEngine]:
+        """Yield an engine without a limit for a statement: one of a migration may take long, or wait for a replica."""
+        if isinstance(self._database, AsyncEngine) and self._database.dialect.name != "postgresql":
+            yield self._database
+            return
+        url = self._database.url if isinstance(self._database, AsyncEngine) else self._database
+        engine = create_engine(url, pool_size=1, statement_timeout_s=None)
+        try:
+            yield engine
+        finally:
+            await engine.dispose()
 
     @asynccontextmanager
     async def _engine(self) -> AsyncIterator[AsyncEngine]:

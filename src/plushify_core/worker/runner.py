@@ -13,6 +13,7 @@ from plushify_core.domain.limits import Limits
 from plushify_core.use_cases.gallery import GalleryUseCase
 from plushify_core.use_cases.generate import GenerateUseCase
 from plushify_core.worker.fair_slots import FairSlots
+from plushify_core.worker.time_limits import run_within
 
 log = logging.getLogger(__name__)
 
@@ -20,9 +21,10 @@ POLL_S = 0.5
 """Interval between two reads of a generation that another process runs."""
 
 CLEANUP_TIMEOUT_S = 5.0
-"""Longest time that a shutdown waits for an adapter that ignores its cancellation.
+"""Longest time that a shutdown takes after draining, for settlements and for adapters that ignore their cancellation.
 
-A sweep of another process removes the blobs that the adapter stores later.
+What is left then is not lost: a sweep of another process, or of the next start, refunds the generations when their
+lease expires, and removes the blobs that are stored later.
 """
 
 INITIAL_RUN_TIME_S = 10.0
@@ -167,6 +169,9 @@ class Runner:
     async def _drain(self) -> None:
         """After `stop`, wait up to `drain_s` for the running generations, then cancel them, which refunds them.
 
+        This ends within `drain_s` + `CLEANUP_TIMEOUT_S`, whatever the adapters do. A generation that is not settled by
+        then keeps its lease: a sweep refunds it when the lease expires.
+
         Queued generations stay pending. Another replica, or the next start of this installation, reclaims them when
         their lease expires, so their users need not try again.
         """
@@ -174,17 +179,26 @@ class Runner:
         for generation_id, task in self._tasks.items():
             if generation_id not in self._running:
                 task.cancel()
+        late: set[asyncio.Task[None]] = set()
         if self._tasks:
             log.info("waiting up to %g s for %d generations", self._limits.drain_s, len(self._running))
             _, late = await asyncio.wait(self._tasks.values(), timeout=self._limits.drain_s)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+        for task in late:
+            task.cancel()
         try:
-            await asyncio.wait_for(self._generate.wait_for_cleanup(), CLEANUP_TIMEOUT_S)
+            await run_within(CLEANUP_TIMEOUT_S, self._end_of(late))
         except TimeoutError:
-            log.warning("an image model ignores its cancellation: the shutdown does not wait for it")
+            unsettled = sum(not task.done() for task in late)
+            log.warning(
+                "an adapter does not end: the shutdown does not wait for it, and leaves %d generations to a sweep",
+                unsettled,
+            )
+
+    async def _end_of(self, cancelled: set[asyncio.Task[None]]) -> None:
+        """Wait until these generations are settled, and the blobs of unsuccessful attempts removed."""
+        if cancelled:
+            await asyncio.wait(cancelled)
+        await self._generate.wait_for_cleanup()
 
 
 def _whole_seconds(seconds: float) -> int:

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 from plushify_core.use_cases.recover import RecoverUseCase
 from plushify_core.worker.runner import CLEANUP_TIMEOUT_S, Runner
+from plushify_core.worker.time_limits import cancel_within
 
 log = logging.getLogger(__name__)
+
+CANCELLATION_TIMEOUT_S = 1.0
+"""Longest time that a shutdown waits for a cancelled job."""
 
 Job = Callable[[], Awaitable[object]]
 """Periodic job. An exception is logged, and the job runs again after the next interval."""
@@ -35,16 +39,12 @@ class Sweeper:
 
         The caller must stop the runner inside the block. Otherwise the block never ends.
         """
-        database = [asyncio.create_task(self._every(job)) for job in (self.sweep_leases, *jobs)]
-        blobs = asyncio.create_task(self._every(self.sweep_blobs))
+        running = [asyncio.create_task(self._every(job)) for job in (self.sweep_leases, self.sweep_blobs, *jobs)]
+        ending = asyncio.create_task(self._end(running))
         try:
             yield
         finally:
-            await asyncio.wait(database)
-            # Cancel this sweep only if it hangs, because a cancelled statement may leave SQLite locked for a while.
-            await asyncio.wait({blobs}, timeout=CLEANUP_TIMEOUT_S)
-            blobs.cancel()
-            await asyncio.wait({blobs}, timeout=CLEANUP_TIMEOUT_S)
+            await asyncio.wait({ending})
 
     async def sweep_leases(self) -> None:
         """Settle expired leases, and start the reclaimed generations here, even if this process is full."""
@@ -54,6 +54,18 @@ class Sweeper:
     async def sweep_blobs(self) -> None:
         """Purge deleted generations, and remove orphaned blobs."""
         await self.recover.sweep_blobs()
+
+    async def _end(self, running: list[asyncio.Task[None]]) -> None:
+        """After the runner stops, wait for the jobs that run, and cancel those that hang.
+
+        This ends within `CLEANUP_TIMEOUT_S` + `CANCELLATION_TIMEOUT_S`, whatever the adapters do, while the runner
+        drains. The next sweep, of any process, does what is left.
+        """
+        await self.runner.stopping.wait()
+        # Cancel a job only if it hangs, because a cancelled statement may leave SQLite locked for a while.
+        _, hanging = await asyncio.wait(running, timeout=CLEANUP_TIMEOUT_S)
+        if not await cancel_within(CANCELLATION_TIMEOUT_S, hanging):
+            log.warning("a sweep hangs: the shutdown does not wait for it")
 
     async def _every(self, job: Job) -> None:
         while not self.runner.stopping.is_set():

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from litestar import Controller, Response, get
@@ -11,12 +11,13 @@ from litestar.di import NamedDependency
 
 from plushify_core import Code, Reason
 from plushify_core.ports import Capabilities
+from plushify_core.worker.time_limits import abandon
 from plushify_web.api.problems import Problem, problem_response, problem_responses
 
 log = logging.getLogger(__name__)
 
 CHECK_TIMEOUT_S = 5.0
-"""Time limit of each check, in seconds."""
+"""Time limit of each check, in seconds. It holds even if the dependency ignores the cancellation of its check."""
 
 Check = Callable[[], Awaitable[object]]
 """Raises an exception if the dependency that it checks is unavailable."""
@@ -31,6 +32,7 @@ class ReadinessChecks:
     """
 
     checks: Mapping[str, Check]
+    _running: dict[str, asyncio.Task[object]] = field(init=False, default_factory=dict)
 
     async def unavailable(self) -> list[str]:
         """Run all checks, and return the names of the unavailable dependencies.
@@ -41,13 +43,27 @@ class ReadinessChecks:
         return [name for name, available in zip(self.checks, results, strict=True) if not available]
 
     async def _is_available(self, name: str) -> bool:
-        try:
-            async with asyncio.timeout(CHECK_TIMEOUT_S):
-                await self.checks[name]()
-        except Exception:
-            log.exception("not ready: the %s", name)
-            return False
-        return True
+        check = self._start(name)
+        await asyncio.wait({check}, timeout=CHECK_TIMEOUT_S)
+        if not check.done():
+            abandon(check)
+            log.error("not ready: the %s: no answer within %g s", name, CHECK_TIMEOUT_S)
+        elif check.cancelled() or check.exception() is not None:
+            log.error("not ready: the %s", name, exc_info=None if check.cancelled() else check.exception())
+        else:
+            return True
+        return False
+
+    def _start(self, name: str) -> asyncio.Task[object]:
+        """Start the check, or return the one that still runs. So a dependency that hangs holds one check only."""
+        running = self._running.get(name)
+        if running is None or running.done():
+            running = self._running[name] = asyncio.create_task(_wait_for(self.checks[name]))
+        return running
+
+
+async def _wait_for(check: Check) -> object:
+    return await check()
 
 
 class LivenessBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Command `plushify serve`: runs the HTTP server."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,8 +16,9 @@ REQUESTS_PER_WORKER = 1024
 """Maximum of concurrent requests of a worker; further requests wait in the backlog. The limit is high, because requests
 that wait for a generation use almost no resources."""
 
-SHUTDOWN_MARGIN_S = 15
-"""Seconds that a worker has after draining, to settle the cancelled generations, before it is killed."""
+SHUTDOWN_MARGIN_S = 7
+"""Seconds that a worker has after draining before it is killed. It covers the limits of the runner and the sweeper for
+adapters that hang. A request that hangs in an adapter is cut off then; a sweep settles its generation."""
 
 
 def serve(
@@ -47,7 +49,7 @@ def serve(
         websockets=False,
         backpressure=REQUESTS_PER_WORKER,
         respawn_failed_workers=workers > 1,
-        workers_kill_timeout=int(settings.drain_s) + SHUTDOWN_MARGIN_S,
+        workers_kill_timeout=math.ceil(settings.drain_s) + SHUTDOWN_MARGIN_S,
         log_level=LogLevels.warning,
         log_dictconfig=logging_config(settings.log),
         log_access=True,

@@ -4,7 +4,6 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from plushify_adapters.blobs import FsspecBlobStore, _folder, _store
+from plushify_adapters.blobs._threads import DaemonThreads
 from plushify_adapters.conformance.blobs import keys, read
 from plushify_core.ports import BlobEntry, BlobMissing
 
@@ -191,13 +191,13 @@ async def test_a_short_listing_is_one_call_in_a_thread(blobs: FsspecBlobStore, m
     await put(blobs, "a/1")
     await put(blobs, "a/2")
     steps: list[object] = []
-    submit = ThreadPoolExecutor.submit
+    submit = DaemonThreads.submit
 
     def record(*arguments: Any) -> Any:
         steps.append(arguments)
         return submit(*arguments)
 
-    monkeypatch.setattr(ThreadPoolExecutor, "submit", record)
+    monkeypatch.setattr(DaemonThreads, "submit", record)
 
     assert await keys(blobs) == {"a/1", "a/2"}
     assert len(steps) == 1

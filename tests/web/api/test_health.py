@@ -1,5 +1,7 @@
 """Health endpoints."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,12 @@ from plushify_adapters.sql import SqlStore
 from plushify_adapters.sql.migrate import Migrations
 from plushify_core import uuid7
 from plushify_core.domain.generation import INSTALLATION_KEY
+from plushify_web.api import health
+from plushify_web.api.health import ReadinessChecks
 from plushify_web.app import create_app
 from plushify_web.container import Container
 from plushify_web.settings import Settings
+from tests.broken import ignore_cancellation
 from tests.web.conftest import browser, make_container
 
 pytestmark = pytest.mark.anyio
@@ -62,4 +67,48 @@ async def test_not_ready_on_the_storage_of_another_installation(container: Conta
     async with browser(create_app(container)) as client:
         response = await client.get("/health/ready")
     assert (response.status_code, response.json()["detail"]) == (503, "Not ready: the blob store.")
+    await store.aclose()
+
+
+async def test_a_check_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit holds for a check that ignores its cancellation. Until it ends, no second one is started."""
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.05)
+    answers, started = asyncio.Event(), 0
+
+    async def check_blob_store() -> None:
+        nonlocal started
+        started += 1
+        await ignore_cancellation(answers.wait())
+
+    async def check_database() -> None:
+        return None
+
+    checks = ReadinessChecks(checks={"blob store": check_blob_store, "database": check_database})
+    for _ in range(3):
+        async with asyncio.timeout(1):
+            assert await checks.unavailable() == ["blob store"]
+    assert started == 1
+
+    answers.set()
+    await asyncio.sleep(0.01)
+    assert await checks.unavailable() == []
+    assert started == 2
+
+
+async def test_answers_while_the_blob_store_hangs(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The endpoint answers 503 at its limit while the blob store neither answers nor refuses."""
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.05)
+    store: SqlStore = container.store()
+    await Migrations(store.engine).upgrade()
+    answers = asyncio.Event()
+
+    async def silent(_: str) -> AsyncIterator[str]:
+        await ignore_cancellation(answers.wait())
+        yield "health/never"
+
+    monkeypatch.setattr(container.blobs(), "keys", silent)
+    async with browser(create_app(container)) as client, asyncio.timeout(5):
+        response = await client.get("/health/ready")
+    assert (response.status_code, response.json()["detail"]) == (503, "Not ready: the blob store.")
+    answers.set()
     await store.aclose()
