@@ -9,6 +9,10 @@ Results go to stdout, progress and errors to stderr. Commands import what they n
 `plushify --help` responds at once.
 """
 
+import contextlib
+import io
+import os
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -44,31 +48,84 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Exit codes: 0 success, 1 refusal or failure, 2 wrong usage or invalid setting, 130 interrupted.
     """
+    _open_standard_streams()
     try:
         app(arguments, prog_name="plushify")
+    except SystemExit as exited:
+        if isinstance(exited.__context__, BrokenPipeError):  # Click has handled it without a message
+            _exit_with_message(exited.__context__)
+        raise
     except Exception as error:
         _exit_with_message(error)
         raise
 
 
 def _exit_with_message(error: Exception) -> None:
-    """Print the message of an expected error and exit. Return if the error is a bug, whose traceback is needed."""
+    """Print the message of an expected error and exit. Return if the error is a bug, whose traceback is needed.
+
+    This is the only place that decides how a command reports an error.
+    """
+    found = _message(error)
+    if found is not None:
+        sentence, exit_code = found
+        _drop_unwritten_output()
+        fail(" ".join(sentence.split()), exit_code)
+
+
+def _message(error: BaseException) -> tuple[str, int] | None:
+    """Return the message and the exit code of an expected error; None for a bug."""
     from plushify_core import PlushifyError
     from plushify_web.settings import SettingsError
 
     match error:
+        case BaseExceptionGroup():
+            return next(filter(None, map(_message, error.exceptions)), None)
         case SettingsError():
-            fail(str(error), 2)
+            return str(error), 2
         case PlushifyError():
-            fail(error.message, 1)
-        case OSError():
-            fail(f"{error}.", 1)
+            return error.message, 1
+        case UnicodeEncodeError():
+            return f"This text is not UTF-8: {error.object!a}.", 2
+        case ModuleNotFoundError() if error.name and not error.name.startswith("plushify"):
+            return f"The package {error.name} is not installed: install plushify[all].", 1
 
-    from plushify_web.container import database_error_message
+    from plushify_web.container import database_error_message, os_error_message, raised_below, storage_error_message
 
-    message = database_error_message(error)
-    if message is not None:
-        fail(f"The database: {message}.", 1)
+    if (message := database_error_message(error)) is not None:
+        message = f"The database: {message}"
+    elif (message := storage_error_message(error)) is not None:
+        message = f"The storage: {message}"
+    elif isinstance(error, OSError):
+        message = os_error_message(error)
+        if error.filename is None and raised_below("plushify_web.cli", error):
+            message = f"The result could not be printed: {message}"
+    return None if message is None else (f"{message.strip().rstrip('.')}.", 1)
+
+
+def _open_standard_streams() -> None:
+    """Open the null device for each closed standard stream, so that no file of ours gets its number."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is `descriptor`
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+    # A terminal that cannot show a character gets a question mark, and not an exception.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _drop_unwritten_output() -> None:
+    """Drop results that cannot be printed. Python would try once more at its end, and print a traceback."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
 
 
 def _print_version(requested: bool) -> None:
