@@ -30,7 +30,6 @@ def logging_config(kind: Literal["console", "json"]) -> dict[str, Any]:
 def configure_logging(kind: Literal["console", "json"]) -> None:
     """Log to stderr, as text for people or as one JSON object per line."""
     logging.config.dictConfig(logging_config(kind))
-    logging.captureWarnings(True)
     # Libraries that log by structlog, such as stamina, would write to stdout by default.
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
