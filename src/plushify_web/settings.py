@@ -5,6 +5,7 @@ explains each one.
 """
 
 import difflib
+import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -233,7 +234,7 @@ def local_folder(url: str) -> Path | None:
     if rest.startswith("localhost/"):  # RFC 8089 section 2
         rest = rest.removeprefix("localhost")
     path = unquote(rest)
-    return _expanded(Path(path.removeprefix("/") if path.startswith("/~") else path))
+    return _path(path.removeprefix("/") if path.startswith("/~") else path)
 
 
 def _convert(name: str, text: str) -> Any:
@@ -248,19 +249,20 @@ def _convert(name: str, text: str) -> Any:
 
 def _construct(kind: type[Any], raw: Any) -> Any:
     """Return a value of a type that msgspec does not know, such as `Path`."""
-    return _expanded(Path(raw)) if kind is Path else kind(raw)
+    return _path(raw) if kind is Path else kind(raw)
 
 
-def _expanded(path: Path) -> Path:
-    """Return the path with `~` replaced by the home folder.
+def _path(text: str) -> Path:
+    """Return the path with a `~` at its beginning replaced by the home folder.
 
     Raises:
         ValueError: there is no such home folder.
     """
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise ValueError("it names a home folder (~) that this system does not know") from error
+    # `Path.expanduser` would also take the folder `./~` for the home folder.
+    expanded = os.path.expanduser(text)  # noqa: PTH111
+    if text.startswith("~") and expanded == text:
+        raise ValueError("it names a home folder (~) that this system does not know")
+    return Path(expanded)
 
 
 def _description(kind: Any) -> str:

@@ -134,9 +134,9 @@ def translate_parameters(_dialect: Any, _record: Any, _arguments: Any, parameter
         parameters["database"] = given["dbname"]
     for name in _FILES:
         if name in given:
-            given[name] = str(_file(given[name]))
+            given[name] = _expanded(given[name])
         elif name in _ARGUMENTS and isinstance(parameters.get(name), str):
-            parameters[name] = str(_file(parameters[name]))
+            parameters[name] = _expanded(parameters[name])
     for_the_server = {name.removeprefix("fallback_"): given[name] for name in _FOR_THE_SERVER if given.get(name)}
     if for_the_server:
         parameters["server_settings"] = {**for_the_server, **parameters.get("server_settings", {})}
@@ -176,12 +176,13 @@ def _sqlite(url: URL, *, has_parameters: bool) -> URL:
     if has_parameters:
         # SQLAlchemy would ignore them, or open another file than the one with a question mark in its name.
         raise ValueError("the URL of a SQLite database has no parameters: write a question mark in the path as %3F")
-    if re.match(r"/?~", url.database):
-        try:
-            return url.set(database=str(Path(url.database.removeprefix("/")).expanduser()))
-        except RuntimeError:
-            raise ValueError("the database URL names a home folder (~) that this system does not know") from None
-    return url
+    if not re.match(r"/?~", url.database):
+        return url
+    database = url.database.removeprefix("/")
+    expanded = _expanded(database)
+    if expanded == database:
+        raise ValueError("the database URL names a home folder (~) that this system does not know")
+    return url.set(database=expanded)
 
 
 def _check_parameters(url: URL) -> None:
@@ -198,7 +199,9 @@ def _check_parameters(url: URL) -> None:
                 usable = False
             if not usable:
                 raise ValueError(f"{name} of the database URL takes a number, 0 or more")
-        if name in _FILES and not all(_file(file).is_file() for file in values if (name, file) != _SYSTEM_TLS):
+        if name in _FILES and not all(
+            Path(_expanded(file)).is_file() for file in values if (name, file) != _SYSTEM_TLS
+        ):
             raise ValueError(f"{name} of the database URL names a file that does not exist")
     if url.query.get("sslrootcert") == "system" and url.query.get("sslmode", "verify-full") != "verify-full":
         raise ValueError("sslrootcert=system of the database URL takes sslmode=verify-full")  # as for libpq
@@ -214,11 +217,9 @@ def _check_parameters(url: URL) -> None:
 _SYSTEM_TLS = ("sslrootcert", "system")
 
 
-def _file(name: str) -> Path:
-    try:
-        return Path(name).expanduser()
-    except RuntimeError:
-        return Path(name)
+def _expanded(path: str) -> str:
+    """Return the path with a `~` at its beginning replaced by the home folder, if there is one."""
+    return os.path.expanduser(path)  # noqa: PTH111 (`Path.expanduser` would also expand `./~`)
 
 
 def _system_tls(given: Mapping[str, str]) -> ssl.SSLContext:

@@ -97,7 +97,7 @@ def _message(error: BaseException) -> tuple[str, int] | None:
         message = f"The storage: {message}"
     elif isinstance(error, OSError):
         message = os_error_message(error)
-        if error.filename is None and raised_below("plushify_web.cli", error):
+        if isinstance(error, BrokenPipeError) or (error.filename is None and raised_below("plushify_web.cli", error)):
             message = f"The result could not be printed: {message}"
     return None if message is None else (f"{message.strip().rstrip('.')}.", 1)
 

@@ -29,6 +29,10 @@ def run(command: "Callable[[Container], Awaitable[T]]", *, migrate: bool = True)
     try:
         return asyncio.run(run_with_container())
     except KeyboardInterrupt:
+        import logging
+
+        # It would log the errors of the connections that were interrupted.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         fail("Interrupted.", 130)
 
 
