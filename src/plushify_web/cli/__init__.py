@@ -2,6 +2,8 @@
 
 serve, generate, credits, costs, maintenance    the commands
 ├── runtime     event loop and container of a command
+├── errors      messages of expected errors
+├── output      file that `plushify generate` writes
 ├── report      output of `plushify doctor`
 └── terminal    output for people and for programs
 
@@ -20,6 +22,7 @@ import typer
 
 from plushify_web.cli.costs import costs
 from plushify_web.cli.credits import credits_app
+from plushify_web.cli.errors import expected_error
 from plushify_web.cli.generate import generate
 from plushify_web.cli.maintenance import doctor, migrate, sweep
 from plushify_web.cli.serve import serve
@@ -61,45 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _exit_with_message(error: Exception) -> None:
-    """Print the message of an expected error and exit. Return if the error is a bug, whose traceback is needed.
-
-    This is the only place that decides how a command reports an error.
-    """
-    found = _message(error)
+    """Print the message of an expected error and exit. Return if the error is a bug, whose traceback is needed."""
+    found = expected_error(error)
     if found is not None:
         sentence, exit_code = found
         _drop_unwritten_output()
         fail(" ".join(sentence.split()), exit_code)
-
-
-def _message(error: BaseException) -> tuple[str, int] | None:
-    """Return the message and the exit code of an expected error; None for a bug."""
-    from plushify_core import PlushifyError
-    from plushify_web.settings import SettingsError
-
-    match error:
-        case BaseExceptionGroup():
-            return next(filter(None, map(_message, error.exceptions)), None)
-        case SettingsError():
-            return str(error), 2
-        case PlushifyError():
-            return error.message, 1
-        case UnicodeEncodeError():
-            return f"This text is not UTF-8: {error.object!a}.", 2
-        case ModuleNotFoundError() if error.name and not error.name.startswith("plushify"):
-            return f"The package {error.name} is not installed: install plushify[all].", 1
-
-    from plushify_web.container import database_error_message, os_error_message, raised_below, storage_error_message
-
-    if (message := database_error_message(error)) is not None:
-        message = f"The database: {message}"
-    elif (message := storage_error_message(error)) is not None:
-        message = f"The storage: {message}"
-    elif isinstance(error, OSError):
-        message = os_error_message(error)
-        if isinstance(error, BrokenPipeError) or (error.filename is None and raised_below("plushify_web.cli", error)):
-            message = f"The result could not be printed: {message}"
-    return None if message is None else (f"{message.strip().rstrip('.')}.", 1)
 
 
 def _open_standard_streams() -> None:

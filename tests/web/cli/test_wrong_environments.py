@@ -503,6 +503,26 @@ def test_ctrl_c_is_a_sentence(arguments: Callable[[str], list[str]], tmp_path: P
     assert_one_sentence(stderr, "Interrupted.")
 
 
+@pytest.mark.parametrize("command", ["generate", "sweep", "doctor"])
+def test_a_storage_that_fails_is_a_sentence(
+    plushify: Shell,
+    arguments: Callable[[str], list[str]],
+    photo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    """A folder that cannot be written is named in the log, without a traceback, and nothing is charged."""
+    plushify("generate", photo, "-o", tmp_path / "first.png")
+    monkeypatch.setenv("PLUSHIFY_STORAGE_URL", "file:///dev/null/pictures")
+    exit_code, _, stderr = plushify(*arguments(command))
+    assert "Traceback" not in stderr
+    assert exit_code == (0 if command == "sweep" else 1)  # there is nothing to sweep
+    if command == "generate":
+        assert "cannot store the original: The storage: Not a directory: /dev/null/pictures" in stderr
+        assert plushify.json("credits", "show", "you@localhost")["balance"] == 2
+
+
 def test_text_that_is_not_utf8(plushify: Shell, photo: Path, tmp_path: Path) -> None:
     """An argument that is not UTF-8 is refused with a sentence."""
     plushify("generate", photo, "-o", tmp_path / "first.png")
