@@ -7,6 +7,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.adapters.postgres import PostgresServer
+    from tests.adapters.tls_postgres import TlsPostgres
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,12 @@ def postgres() -> "Iterator[PostgresServer]":
 
     with PostgresServer(durable=False) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def tls_postgres(postgres: "PostgresServer", tmp_path_factory: pytest.TempPathFactory) -> "Iterator[TlsPostgres]":
+    """Return the address of the PostgreSQL server that takes only connections with TLS and a password."""
+    from tests.adapters.tls_postgres import tls_in_front_of
+
+    with tls_in_front_of(postgres, tmp_path_factory.mktemp("certificates")) as address:
+        yield address

@@ -4,6 +4,8 @@ An adapter is imported when it is first needed, so an installation needs only th
 """
 
 import os
+import socket
+import traceback
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,24 +30,33 @@ from plushify_web.api.health import ReadinessChecks
 from plushify_web.identity.accounts import Accounts
 from plushify_web.identity.authentication import SessionCookie
 from plushify_web.preflight import Preflight
-from plushify_web.settings import Settings, SettingsError, load_catalog, load_settings
+from plushify_web.settings import Settings, SettingsError, load_catalog, load_settings, local_folder
 
 if TYPE_CHECKING:
+    from sqlalchemy import URL
+
     from plushify_adapters.sql import SqlStore
     from plushify_adapters.sql.migrate import Migrations
 
 
 def _data_dir(settings: Settings) -> Path:
     """Return the data directory. Only its owner may read it, because it holds photos of people."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return settings.data_dir.resolve()
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return settings.data_dir.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of symbolic links
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SettingsError(f"PLUSHIFY_DATA_DIR: cannot use the folder {settings.data_dir}: {reason}.") from error
 
 
-def _database_url(settings: Settings) -> str:
-    return settings.database_url or f"sqlite:///{_data_dir(settings) / 'plushify.db'}"
+def _database_url(settings: Settings) -> "str | URL":
+    from sqlalchemy import URL
+
+    # The path of the data directory is not written into a text, where a `?` or `%` would have a meaning.
+    return settings.database_url or URL.create("sqlite", database=str(_data_dir(settings) / "plushify.db"))
 
 
-def _store(database_url: str, settings: Settings, closing: "AsyncExitStack[None]") -> "SqlStore":
+def _store(database_url: "str | URL", settings: Settings, closing: "AsyncExitStack[None]") -> "SqlStore":
     from plushify_adapters.sql import SqlStore
 
     try:
@@ -56,8 +67,8 @@ def _store(database_url: str, settings: Settings, closing: "AsyncExitStack[None]
             connect_timeout_s=settings.database_connect_timeout_s,
             pool_timeout_s=settings.database_pool_timeout_s,
         )
-    except ValueError as error:
-        raise SettingsError(f"PLUSHIFY_DATABASE_URL: {error}.") from error
+    except (ValueError, ImportError) as error:  # ImportError: a missing extra
+        raise SettingsError(f"PLUSHIFY_DATABASE_URL: {error}{_extra(error)}.") from error
     closing.push_async_callback(store.aclose)
     return store
 
@@ -77,11 +88,29 @@ def _migrations(store: "SqlStore") -> "Migrations":
 def _blobs(settings: Settings) -> BlobStore:
     from plushify_adapters.blobs import FsspecBlobStore
 
-    url = settings.storage_url or (_data_dir(settings) / "blobs").as_uri()
+    if settings.storage_url is None:
+        return FsspecBlobStore(_data_dir(settings) / "blobs")
     try:
-        return FsspecBlobStore(url, options=settings.storage_options)
-    except (ValueError, TypeError, ImportError) as error:  # an unknown scheme, an unknown option, a missing extra
-        raise SettingsError(f"PLUSHIFY_STORAGE_URL or PLUSHIFY_STORAGE_OPTIONS: {error}.") from error
+        location = local_folder(settings.storage_url) or settings.storage_url
+        return FsspecBlobStore(location, options=settings.storage_options)
+    except SettingsError:
+        raise
+    except Exception as error:  # an unknown scheme, an unknown option, a missing extra, an error of the file system
+        reason = f"{str(error).rstrip('.') or type(error).__name__}{_extra(error)}"
+        raise SettingsError(f"PLUSHIFY_STORAGE_URL or PLUSHIFY_STORAGE_OPTIONS: {reason}.") from error
+
+
+_EXTRAS = {"asyncpg": "postgres", "s3fs": "s3"}
+"""Extras of Plushify by the module that is missing without them."""
+
+
+def _extra(error: Exception) -> str:
+    """Return the advice for a missing extra; nothing for other errors."""
+    for cause in (error, error.__cause__, error.__context__):
+        extra = _EXTRAS.get((cause.name or "").partition(".")[0]) if isinstance(cause, ImportError) else None
+        if extra is not None:
+            return f": install plushify[{extra}]"
+    return ""
 
 
 def _codec() -> ImageCodec:
@@ -112,7 +141,17 @@ def _model(settings: Settings, closing: "AsyncExitStack[None]") -> ImageModel:
         )
     except ValueError as error:
         raise SettingsError(f"PLUSHIFY_OPENROUTER_BASE_URL: {error}.") from error
-    model = OpenRouterModel(settings.openrouter_api_key, options)
+    try:
+        model = OpenRouterModel(settings.openrouter_api_key, options)
+    except Exception as error:
+        proxies = _proxy_variables()
+        if not proxies:
+            raise
+        # The HTTP client reads these variables when it is made. Their values may contain passwords.
+        raise SettingsError(
+            f"{' or '.join(proxies)} cannot be applied: a proxy is http://host:port or, if httpx[socks] is installed, "
+            "socks5://host:port; NO_PROXY takes host names and addresses without brackets, with commas in between."
+        ) from error
     closing.push_async_callback(model.aclose)
     return model
 
@@ -141,11 +180,68 @@ def _readiness_checks(migrations: "Migrations", blobs: BlobStore, installation: 
     return ReadinessChecks(checks={"database": check_database, "blob store": check_blob_store})
 
 
-def database_error_message(error: Exception) -> str | None:
-    """Return the message of the database driver; None if this is not an error of the database."""
-    from sqlalchemy.exc import DBAPIError
+def _proxy_variables() -> list[str]:
+    """Return the names of the variables of this environment that configure a proxy."""
+    return sorted(name for name, text in os.environ.items() if name.lower().endswith("_proxy") and text)
 
-    return str(error.orig) if isinstance(error, DBAPIError) else None
+
+def database_error_message(error: BaseException) -> str | None:
+    """Return what went wrong with the database; None if this is not an error of the database."""
+    import sqlite3
+
+    from alembic.util import CommandError
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+    from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+    if isinstance(error, DBAPIError):
+        return str(error.orig or error)
+    if isinstance(error, CommandError):
+        # Alembic does not find the revision of the database among the migrations of this version.
+        return f"it has the tables of another version of Plushify, probably a newer one ({error})"
+    if isinstance(error, PoolTimeout):
+        return "no connection became free in time"
+    if isinstance(error, (sqlite3.Error, SQLAlchemyError)) or _package(type(error).__module__) == "asyncpg":
+        return str(error) or type(error).__name__
+    if isinstance(error, OSError) and raised_below("plushify_adapters.sql", error):
+        return os_error_message(error)
+    return None
+
+
+def storage_error_message(error: BaseException) -> str | None:
+    """Return what went wrong with the blob store; None if this is not an error of the blob store.
+
+    A file system of fsspec may raise any exception, so the place where the exception was raised decides.
+    """
+    from plushify_core.ports import BlobMissing
+
+    if isinstance(error, BlobMissing):
+        return f"there is no {error}"
+    if not raised_below("plushify_adapters.blobs", error):
+        return None
+    return os_error_message(error) if isinstance(error, OSError) else str(error) or type(error).__name__
+
+
+def os_error_message(error: OSError) -> str:
+    """Return what the operating system refused, in words."""
+    if isinstance(error, socket.gaierror):
+        return f"a host name cannot be resolved ({error.strerror})"
+    if isinstance(error, TimeoutError) and not error.strerror:
+        return "there was no answer in time"
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{reason}: {error.filename}" if error.filename else reason
+
+
+def raised_below(package: str, error: BaseException) -> bool:
+    """Return whether this package called the foreign code that raised the error."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if not modules or _package(modules[-1]).startswith("plushify"):
+        return False
+    ours = [module for module in modules if _package(module).startswith("plushify")]
+    return bool(ours) and f"{ours[-1]}.".startswith(f"{package}.")
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 class Container(containers.DeclarativeContainer):

@@ -5,10 +5,13 @@ explains each one.
 """
 
 import difflib
+import os
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Meta
@@ -52,7 +55,7 @@ DatabaseUrl = Annotated[
     str,
     Meta(
         description="a URL that begins with sqlite:/// or postgresql://",
-        pattern=r"^(sqlite(\+aiosqlite)?:///.|postgresql(\+asyncpg)?://.)",
+        pattern=r"^(sqlite(\+aiosqlite)?:///.|postgres(ql)?(\+asyncpg)?://.)",
     ),
 ]
 StorageUrl = Annotated[
@@ -182,6 +185,14 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
 }
 """Parsers of the variables whose text is structured."""
 
+_MADE_BY_KUBERNETES = re.compile(
+    r"PLUSHIFY_(\w+_)?"
+    r"(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=\d+|PORT(_\d+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://.*"
+    r"|PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)=.*)"
+)
+"""Variables, with their values, that Kubernetes gives to every container if a service is named plushify or plushify-…
+(https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables)."""
+
 _CHAT_ONLY = ("openrouter_fallback_models", "openrouter_data_collection", "openrouter_zdr")
 """Settings that the image protocol of OpenRouter cannot apply."""
 
@@ -197,6 +208,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         if not name.startswith(PREFIX):
             continue
         if name not in SETTINGS:
+            if _MADE_BY_KUBERNETES.fullmatch(f"{name}={text.strip()}"):
+                continue
             close = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.85)
             raise SettingsError(f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else "."))
         if text.strip():
@@ -225,6 +238,25 @@ def load_catalog(path: Path | None) -> Catalog:
         raise SettingsError(f"PLUSHIFY_CATALOG takes a TOML file with styles and qualities: {error}.") from error
 
 
+def local_folder(url: str) -> Path | None:
+    """Return the folder that a `file://` URL names; None for any other URL.
+
+    `file:///srv/pictures` is absolute, `file://pictures` relative, and `file://~/pictures` in the home folder.
+
+    Raises:
+        ValueError: the URL has a query or a fragment, or names a home folder that does not exist.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in {"file", "local"}:
+        return None
+    if "?" in rest or "#" in rest:
+        raise ValueError("a file URL has no ? and no #: write them in a path as %3F and %23")
+    if rest.startswith("localhost/"):  # RFC 8089 section 2
+        rest = rest.removeprefix("localhost")
+    path = unquote(rest)
+    return _path(path.removeprefix("/") if path.startswith("/~") else path)
+
+
 def _convert(name: str, text: str) -> Any:
     kind = SETTINGS[name].type
     parse = _PARSERS.get(SETTINGS[name].name, str)
@@ -237,7 +269,20 @@ def _convert(name: str, text: str) -> Any:
 
 def _construct(kind: type[Any], raw: Any) -> Any:
     """Return a value of a type that msgspec does not know, such as `Path`."""
-    return kind(raw)
+    return _path(raw) if kind is Path else kind(raw)
+
+
+def _path(text: str) -> Path:
+    """Return the path with a `~` at its beginning replaced by the home folder.
+
+    Raises:
+        ValueError: there is no such home folder.
+    """
+    # `Path.expanduser` would also take the folder `./~` for the home folder.
+    expanded = os.path.expanduser(text)  # noqa: PTH111
+    if text.startswith("~") and expanded == text:
+        raise ValueError("it names a home folder (~) that this system does not know")
+    return Path(expanded)
 
 
 def _description(kind: Any) -> str:

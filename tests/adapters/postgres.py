@@ -38,6 +38,19 @@ class PostgresServer:
     ) -> None:
         self._server.cleanup()
 
+    @property
+    def socket(self) -> Path:
+        """Socket on which the server listens."""
+        return self._folder / ".s.PGSQL.5432"
+
+    def add_user(self, name: str, password: str) -> None:
+        """Add a user who must sign in with a password, and an empty database with the same name."""
+        self._server.psql(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+        self._server.psql(f"CREATE DATABASE {name} OWNER {name}")
+        access = self._folder / "pg_hba.conf"
+        access.write_text(f"local all {name} scram-sha-256\n{access.read_text()}")
+        self._server.psql("SELECT pg_reload_conf()")
+
     def new_database(self) -> str:
         """Create an empty database and return its URL."""
         name = f"plushify_{next(self._numbers)}"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from plushify_core import DEFAULT_CATALOG, Limits
-from plushify_web.settings import SETTINGS, Settings, SettingsError, load_catalog, load_settings
+from plushify_web.settings import SETTINGS, Settings, SettingsError, load_catalog, load_settings, local_folder
 
 
 def test_every_setting_is_optional() -> None:
@@ -173,3 +173,79 @@ def test_refuses_a_wrong_catalog(tmp_path: Path, text: str | None) -> None:
 def test_the_default_catalog_is_used_without_a_file() -> None:
     """Without a file, `load_catalog` returns the default catalog."""
     assert load_catalog(None) is DEFAULT_CATALOG
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PLUSHIFY_SERVICE_HOST", "10.0.0.11"),
+        ("PLUSHIFY_SERVICE_PORT", "8000"),
+        ("PLUSHIFY_SERVICE_PORT_HTTP", "8000"),
+        ("PLUSHIFY_PORT", "tcp://10.0.0.11:8000"),
+        ("PLUSHIFY_PORT_8000_TCP", "tcp://10.0.0.11:8000"),
+        ("PLUSHIFY_PORT_8000_TCP_PROTO", "tcp"),
+        ("PLUSHIFY_PORT_8000_TCP_PORT", "8000"),
+        ("PLUSHIFY_PORT_8000_TCP_ADDR", "10.0.0.11"),
+        ("PLUSHIFY_PORT_8000_TCP", "tcp://[fd00::11]:8000"),
+        ("PLUSHIFY_PORT_53_UDP", "udp://10.0.0.11:53"),
+        ("PLUSHIFY_WEB_SERVICE_HOST", "10.0.0.12"),
+        ("PLUSHIFY_WEB_PORT_80_TCP_ADDR", "10.0.0.12"),
+    ],
+)
+def test_ignores_the_variables_that_kubernetes_makes(name: str, value: str) -> None:
+    """The variables that Kubernetes makes for services named plushify or plushify-web are no settings."""
+    assert load_settings({name: value}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PLUSHIFY_PORT", "9000"), ("PLUSHIFY_HOST", "10.0.0.11"), ("PLUSHIFY_SERVICE_PORT", "http")]
+)
+def test_refuses_what_only_looks_like_kubernetes(name: str, value: str) -> None:
+    """A variable that Kubernetes would not make so is an unknown setting."""
+    with pytest.raises(SettingsError, match=f"{name} is not a setting"):
+        load_settings({name: value})
+
+
+def test_expands_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~` in a path is the home folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = load_settings({"PLUSHIFY_DATA_DIR": "~/data", "PLUSHIFY_CATALOG": "~/catalog.toml"})
+    assert (settings.data_dir, settings.catalog) == (tmp_path / "data", tmp_path / "catalog.toml")
+
+
+@pytest.mark.parametrize("name", ["PLUSHIFY_DATA_DIR", "PLUSHIFY_CATALOG"])
+def test_refuses_an_unknown_home_folder(name: str) -> None:
+    """A home folder that does not exist is refused by the name of the setting."""
+    with pytest.raises(SettingsError, match=f"{name} takes a"):
+        load_settings({name: "~nobody-at-all/x"})
+
+
+@pytest.mark.parametrize(
+    ("url", "folder"),
+    [
+        ("file:///srv/pictures", "/srv/pictures"),
+        ("file://localhost/srv/pictures", "/srv/pictures"),
+        ("local:///srv/pictures", "/srv/pictures"),
+        ("file:///srv/a%20b%3F%23%25", "/srv/a b?#%"),
+        ("file:///srv/a b", "/srv/a b"),
+        ("file:///srv/%C3%BC", "/srv/ü"),
+        ("file:///srv/a::b", "/srv/a::b"),
+        ("file://pictures", "pictures"),
+        ("file://../pictures", "../pictures"),
+        ("file://~/pictures", "/home/ann/pictures"),
+        ("file:///~/pictures", "/home/ann/pictures"),
+        ("s3://bucket/prefix", None),
+        ("memory://x", None),
+    ],
+)
+def test_folder_of_a_file_url(monkeypatch: pytest.MonkeyPatch, url: str, folder: str | None) -> None:
+    """A file URL is percent-decoded, and may be relative or in the home folder."""
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert local_folder(url) == (Path(folder) if folder else None)
+
+
+@pytest.mark.parametrize("url", ["file:///srv/what?", "file:///srv/a#b"])
+def test_refuses_a_file_url_with_a_query_or_fragment(url: str) -> None:
+    """A question mark or a number sign has to be percent-encoded, because it would end the path of a URL."""
+    with pytest.raises(ValueError, match="%3F and %23"):
+        local_folder(url)

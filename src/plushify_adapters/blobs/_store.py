@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
@@ -44,16 +43,14 @@ class FsspecBlobStore(BlobStore):
     It uses the synchronous API of fsspec, because the asynchronous one ties a file system to one event loop.
 
     Args:
-        url: a path, `file:///path`, `s3://bucket/prefix`, or another URL of fsspec whose writes are atomic.
+        location: a folder, whose `Path` may contain any character; or a URL of fsspec whose writes are atomic, such as
+            `s3://bucket/prefix`.
         options: options of fsspec's file system for this URL.
         max_threads: largest number of blocking calls at a time.
     """
 
-    def __init__(self, url: str, *, options: Mapping[str, Any] | None = None, max_threads: int = 8) -> None:
-        defaults = DEFAULTS.get(url.partition("://")[0], {})
-        # Other processes may write too, so a cached listing may be wrong.
-        fs, path = url_to_fs(url, **{"use_listings_cache": False, **defaults, **(options or {})})
-        self._objects = _objects(fs, path)
+    def __init__(self, location: str | Path, *, options: Mapping[str, Any] | None = None, max_threads: int = 8) -> None:
+        self._objects = _objects_at(location, options or {})
         self._threads = DaemonThreads(max_threads, name="plushify-blobs")
 
     async def put(self, key: str, data: bytes, *, media_type: str) -> None:
@@ -128,7 +125,12 @@ class FsspecBlobStore(BlobStore):
         return waiting.result()
 
 
-def _objects(fs: AbstractFileSystem, path: str) -> Objects:
+def _objects_at(location: str | Path, options: Mapping[str, Any]) -> Objects:
+    if isinstance(location, Path):
+        return Folder(location.absolute())
+    defaults = DEFAULTS.get(location.partition("://")[0], {})
+    # Other processes may write too, so a cached listing may be wrong.
+    fs, path = url_to_fs(location, **{"use_listings_cache": False, **defaults, **options})
     if isinstance(fs, LocalFileSystem):
         return Folder(Path(path))
     if "s3" in fs.protocol:

@@ -6,15 +6,17 @@ replaced.
 
 import math
 import socket
+import sqlite3
+from collections.abc import Sequence
 from typing import Any, TypedDict, TypeVar
 
 import msgspec
-from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, ExceptionContext, event, make_url
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, ExceptionContext, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+from plushify_adapters.sql._url import parse_url, translate_parameters
 
 SERVER_SHARE = 0.9
 """Share of the deadline of a statement after which the server ends it.
@@ -57,7 +59,8 @@ def create_engine(
 
     Args:
         url: `sqlite:///file`, where an absolute path begins with a fourth slash, or
-            `postgresql://user:password@host/name`.
+            `postgresql://user:password@host/name`, with the parameters that docs/database.md lists. For the path of a
+            SQLite file use `sqlalchemy.URL.create("sqlite", database=path)`, which takes any character as it is.
         pool_size: largest number of connections to PostgreSQL. SQLite gets one, as `_sqlite` explains.
         pool_timeout_s: longest time that a transaction waits for a connection, in seconds.
         connect_timeout_s: longest time to connect to PostgreSQL, in seconds. `timeout` or `connect_timeout` in the URL
@@ -69,14 +72,11 @@ def create_engine(
             It limits how long a machine that has lost its network holds a lock.
 
     Raises:
-        ValueError: the URL names another database, a SQLite database in memory, or a timeout that is not a time.
+        ValueError: the URL cannot be read, names another database or a SQLite database in memory, or has a parameter or
+            a timeout that cannot be applied.
     """
-    url = make_url(url)
-    backend = url.get_backend_name()
-    if backend not in DRIVERS:
-        raise ValueError(f"the database URL names {backend}: Plushify knows {' and '.join(DRIVERS)}")
-    url = url.set(drivername=DRIVERS[backend])
-    if backend == "sqlite":
+    url = parse_url(url)
+    if url.get_backend_name() == "sqlite":
         return _sqlite(url, pool_timeout_s=pool_timeout_s, busy_timeout_s=busy_timeout_s)
     url, connect_timeout_s = _timeout_of(url, "timeout", connect_timeout_s)
     url, connect_timeout_s = _timeout_of(url, "connect_timeout", connect_timeout_s)
@@ -102,6 +102,7 @@ def create_engine(
         pool_timeout=pool_timeout_s,
         **_COMMON,
     )
+    event.listen(engine.sync_engine, "do_connect", translate_parameters)
     event.listen(engine.sync_engine, "connect", _keep_alive)
     event.listen(engine.sync_engine, "checkout", _replace_if_closed)
     event.listen(engine.sync_engine, "handle_error", _give_up_if_overdue)
@@ -183,8 +184,6 @@ def _sqlite(url: URL, *, pool_timeout_s: float, busy_timeout_s: float) -> AsyncE
     SQLite runs one writing transaction at a time. Within this process, transactions queue for the connection, which is
     fair and wakes the next one at once. SQLite's busy handler polls, and waits only for other processes.
     """
-    if not url.database or url.database == ":memory:" or "mode" in url.query:
-        raise ValueError("a SQLite database in memory is lost with its connection: name a file, or use MemoryStore")
     engine = create_async_engine(
         url,
         connect_args={"timeout": busy_timeout_s, "isolation_level": None},
@@ -194,9 +193,19 @@ def _sqlite(url: URL, *, pool_timeout_s: float, busy_timeout_s: float) -> AsyncE
         pool_timeout=pool_timeout_s,
         **_COMMON,
     )
+    event.listen(engine.sync_engine, "do_connect", _open_once)
     event.listen(engine.sync_engine, "connect", _set_up_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine
+
+
+def _open_once(_dialect: Any, _record: Any, arguments: Sequence[Any], _parameters: Any) -> None:
+    # The thread of aiosqlite outlives a failed attempt to open a file, and prints a traceback if it then finds that the
+    # event loop has ended. So the attempt without a thread comes first.
+    try:
+        sqlite3.connect(arguments[0]).close()
+    except sqlite3.Error as error:
+        raise sqlite3.OperationalError(f"{error}: {arguments[0]}") from error
 
 
 def _set_up_sqlite(connection: DBAPIConnection, _record: Any) -> None:

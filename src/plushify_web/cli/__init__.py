@@ -2,6 +2,8 @@
 
 serve, generate, credits, costs, maintenance    the commands
 ├── runtime     event loop and container of a command
+├── errors      messages of expected errors
+├── output      file that `plushify generate` writes
 ├── report      output of `plushify doctor`
 └── terminal    output for people and for programs
 
@@ -9,6 +11,10 @@ Results go to stdout, progress and errors to stderr. Commands import what they n
 `plushify --help` responds at once.
 """
 
+import contextlib
+import io
+import os
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -16,6 +22,7 @@ import typer
 
 from plushify_web.cli.costs import costs
 from plushify_web.cli.credits import credits_app
+from plushify_web.cli.errors import expected_error
 from plushify_web.cli.generate import generate
 from plushify_web.cli.maintenance import doctor, migrate, sweep
 from plushify_web.cli.serve import serve
@@ -44,8 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Exit codes: 0 success, 1 refusal or failure, 2 wrong usage or invalid setting, 130 interrupted.
     """
+    _open_standard_streams()
     try:
         app(arguments, prog_name="plushify")
+    except SystemExit as exited:
+        if isinstance(exited.__context__, BrokenPipeError):  # Click has handled it without a message
+            _exit_with_message(exited.__context__)
+        raise
     except Exception as error:
         _exit_with_message(error)
         raise
@@ -53,25 +65,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _exit_with_message(error: Exception) -> None:
     """Print the message of an expected error and exit. Return if the error is a bug, whose traceback is needed."""
-    from plushify_core import PlushifyError, WrongStorage
-    from plushify_web.preflight import wrong_storage_message
-    from plushify_web.settings import SettingsError
+    found = expected_error(error)
+    if found is not None:
+        sentence, exit_code = found
+        _drop_unwritten_output()
+        fail(" ".join(sentence.split()), exit_code)
 
-    match error:
-        case SettingsError():
-            fail(str(error), 2)
-        case PlushifyError():
-            fail(error.message, 1)
-        case WrongStorage():
-            fail(wrong_storage_message(error), 1)
-        case OSError():
-            fail(f"{error}.", 1)
 
-    from plushify_web.container import database_error_message
+def _open_standard_streams() -> None:
+    """Open the null device for each closed standard stream, so that no file of ours gets its number."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is `descriptor`
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+    # A terminal that cannot show a character gets a question mark, and not an exception.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
-    message = database_error_message(error)
-    if message is not None:
-        fail(f"The database: {message}.", 1)
+
+def _drop_unwritten_output() -> None:
+    """Drop results that cannot be printed. Python would try once more at its end, and print a traceback."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
 
 
 def _print_version(requested: bool) -> None:

@@ -180,5 +180,9 @@ def _utc(time: datetime) -> datetime:
 
 def _operator() -> str:
     import getpass
+    import os
 
-    return f"operator {getpass.getuser()}"
+    try:
+        return f"operator {getpass.getuser()}"
+    except (KeyError, OSError, ImportError):  # in a container, a user id often has no name
+        return f"operator with the user id {os.getuid()}"

@@ -1,9 +1,11 @@
 """Runtime of the commands: an event loop and a container, for the duration of one command."""
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from plushify_web.cli.errors import WithoutExpectedTracebacks
 from plushify_web.cli.terminal import fail
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ def run(command: "Callable[[Container], Awaitable[T]]", *, migrate: bool = True,
     try:
         return asyncio.run(run_with_container())
     except KeyboardInterrupt:
+        # It would log the errors of the connections that were interrupted.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         fail("Interrupted.", 130)
 
 
@@ -44,6 +48,8 @@ async def _container(*, migrate: bool) -> "AsyncIterator[Container]":
 
     container = Container()
     configure_logging(container.settings().log)
+    for handler in logging.root.handlers:
+        handler.addFilter(WithoutExpectedTracebacks())
     async with container.closing():
         if migrate:
             await container.migrations().upgrade()

@@ -1,5 +1,6 @@
 """Command `plushify serve`: runs the HTTP server."""
 
+import errno
 import math
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,9 @@ adapters that hang. A request that hangs in an adapter is cut off then; a sweep 
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all addresses.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address or host name to listen on; 0.0.0.0 for all addresses.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help="Number of worker processes.", min=1)] = 1,
 ) -> None:
@@ -37,13 +40,13 @@ def serve(
 
     # A fork would copy locks that threads of this process may hold.
     multiprocessing.set_start_method("spawn", force=True)
-    _check_address(host, port)
+    address = _bindable_address(host, port)
     settings, title = run(_prepare, uses_storage=True)
     server = Granian(
         "plushify_web.app:create_app",
         factory=True,
         interface=Interfaces.ASGI,
-        address=host,
+        address=address,
         port=port,
         workers=workers,
         websockets=False,
@@ -64,20 +67,33 @@ def serve(
     server.serve()
 
 
-def _check_address(host: str, port: int) -> None:
-    """Exit with a message if the address cannot be used.
+def _bindable_address(host: str, port: int) -> str:
+    """Return the first IP address of the host that the server can listen on. Exit with a message if there is none.
 
-    The server itself would panic, or share the port with another server.
+    IPv4 comes first, because clients that are given a host name try every address of it, and some containers have an
+    IPv6 address for localhost that they cannot use. Given an unusable address, the server itself would panic, or share
+    the port with another server.
     """
     import socket
 
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        fail(f"Cannot listen at {host}:{port}: {error.strerror}.", 1)
+        candidates = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:  # UnicodeError: a label that is empty or too long
+        fail(f"Cannot listen at {host}:{port}: {getattr(error, 'strerror', None) or error}.", 1)
+    candidates.sort(key=lambda candidate: candidate[0] != socket.AF_INET)
+    reason = None
+    for family, kind, _, _, address in candidates:
+        try:
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+        except OSError as error:
+            reason = reason or error.strerror
+            if error.errno == errno.EADDRINUSE:
+                break
+        else:
+            return str(address[0])
+    return fail(f"Cannot listen at {host}:{port}: {reason}.", 1)
 
 
 async def _prepare(container: "Container") -> "tuple[Settings, str]":

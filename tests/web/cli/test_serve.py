@@ -24,10 +24,10 @@ START_TIMEOUT_S = 120
 
 
 @contextmanager
-def serving(data_dir: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+def serving(data_dir: Path, port: int, *options: str) -> Iterator[subprocess.Popen[str]]:
     """Run a server with one worker until the block ends."""
     process = subprocess.Popen(
-        [sys.executable, "-c", "from plushify_web.cli import main; main()", "serve", "--port", str(port)],
+        [sys.executable, "-c", "from plushify_web.cli import main; main()", "serve", "--port", str(port), *options],
         env={**os.environ, "PLUSHIFY_DATA_DIR": str(data_dir), "PLUSHIFY_LOG": "json"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -72,6 +72,17 @@ def test_serves_across_a_restart(tmp_path: Path, browser: httpx.Client) -> None:
         assert browser.get("/api/session").json()["user"]["email"] == ADA["email"]
         assert browser.get("/api/generations").json()["items"] == [generation]
         stop(server)
+
+
+def test_serves_at_localhost(tmp_path: Path, browser: httpx.Client) -> None:
+    """`--host localhost` listens on the IPv4 address of localhost."""
+    port = free_port()
+    browser.base_url = httpx.URL(f"http://localhost:{port}")
+    with serving(tmp_path / "data", port, "--host", "localhost") as server:
+        wait_for(browser)
+        assert browser.get(f"http://127.0.0.1:{port}/health/live").status_code == 200
+        _, logged = stop(server)
+    assert f"Plushify is at http://localhost:{port}" in logged
 
 
 def test_refuses_a_port_in_use(tmp_path: Path) -> None:
