@@ -38,11 +38,14 @@ class HangingFileSystem(AbstractFileSystem):  # type: ignore[misc]
         self._hang("rm_file")
         self._local.rm_file(path)
 
-    def find(self, path: str, **_: Any) -> list[str]:
+    def find(self, path: str, **options: Any) -> Any:
         """List the files of a folder."""
         self._hang("find")
-        found: list[str] = self._local.find(path)
-        return found
+        return self._local.find(path, **options)
+
+    def info(self, path: str, **options: Any) -> Any:
+        """Describe a file."""
+        return self._local.info(path, **options)
 
     def _hang(self, operation: str) -> None:
         while self._control.exists() and operation in self._control.read_text("ascii").split():
