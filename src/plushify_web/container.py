@@ -102,22 +102,25 @@ def _model(settings: Settings, closing: "AsyncExitStack[None]") -> ImageModel:
 
 
 def _readiness_checks(migrations: "Migrations", blobs: BlobStore) -> ReadinessChecks:
-    async def check_database() -> None:
-        if not await migrations.is_current():
-            raise RuntimeError("the database has another schema than this version: run `plushify migrate`")
-
     async def check_blob_store() -> None:
         async for _ in blobs.keys("health/"):
             break
 
-    return ReadinessChecks(checks={"database": check_database, "blob store": check_blob_store})
+    return ReadinessChecks(checks={"database": migrations.check, "blob store": check_blob_store})
 
 
 def database_error_message(error: Exception) -> str | None:
-    """Return the message of the database driver; None if this is not an error of the database."""
+    """Return the message of the database driver or about the schema; None if this is not an error of the database."""
     from sqlalchemy.exc import DBAPIError
 
-    return str(error.orig) if isinstance(error, DBAPIError) else None
+    from plushify_adapters.sql.migrate import SchemaError
+
+    match error:
+        case DBAPIError():
+            return str(error.orig)
+        case SchemaError():
+            return str(error)
+    return None
 
 
 class Container(containers.DeclarativeContainer):

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from plushify_web.cli.terminal import fail
 
@@ -12,18 +12,25 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Schema = Literal["migrate", "require", "ignore"]
+"""What to do with the schema of the database before a command runs.
 
-def run(command: "Callable[[Container], Awaitable[T]]", *, migrate: bool = True) -> T:
+`migrate` migrates it to the one of this version. `require` creates the tables in an empty database, and refuses to run
+the command on a schema that this version cannot use. `ignore` does nothing.
+"""
+
+
+def run(command: "Callable[[Container], Awaitable[T]]", *, schema: Schema = "require") -> T:
     """Run `command` in an event loop and return its result.
 
     Args:
         command: function that gets the container.
-        migrate: whether to migrate the database to the schema of this version first.
+        schema: what to do with the schema of the database first.
     """
     import asyncio
 
     async def run_with_container() -> T:
-        async with _container(migrate=migrate) as container:
+        async with _container(schema) as container:
             return await command(container)
 
     try:
@@ -33,16 +40,26 @@ def run(command: "Callable[[Container], Awaitable[T]]", *, migrate: bool = True)
 
 
 @contextlib.asynccontextmanager
-async def _container(*, migrate: bool) -> "AsyncIterator[Container]":
+async def _container(schema: Schema) -> "AsyncIterator[Container]":
     from plushify_web.container import Container
     from plushify_web.logs import configure_logging
 
     container = Container()
     configure_logging(container.settings().log)
     async with container.closing():
-        if migrate:
-            await container.migrations().upgrade()
+        await _prepare(container, schema)
         yield container
+
+
+async def _prepare(container: "Container", schema: Schema) -> None:
+    migrations = container.migrations()
+    match schema:
+        case "migrate":
+            await migrations.upgrade()
+        case "require" if (await migrations.state()).is_empty:
+            await migrations.upgrade()
+        case "require":
+            await migrations.check()
 
 
 async def find_account(container: "Container", email: str) -> "User":

@@ -36,7 +36,7 @@ def serve(
     # A fork would copy locks that threads of this process may hold.
     multiprocessing.set_start_method("spawn", force=True)
     _check_address(host, port)
-    settings, title = run(_prepare)
+    settings, title = run(_prepare, schema="migrate")
     server = Granian(
         "plushify_web.app:create_app",
         factory=True,
