@@ -50,7 +50,7 @@ def site(tmp_path: Path, postgres: PostgresServer) -> Iterator[Site]:
 
 @pytest.fixture
 def release(tmp_path: Path) -> Callable[[str], Release]:
-    """Return a function that makes a release from its name. `breaking` is a next one beside which this one cannot run."""
+    """Return a function that makes a release from its name. `breaking` is a next one whose schema this one cannot use."""
 
     def make(name: str) -> Release:
         match name:
