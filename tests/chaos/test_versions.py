@@ -50,7 +50,7 @@ def site(tmp_path: Path, postgres: PostgresServer) -> Iterator[Site]:
 
 @pytest.fixture
 def release(tmp_path: Path) -> Callable[[str], Release]:
-    """Return a function that makes a release from its name. `breaking` is a next one whose schema this one cannot use."""
+    """Return a function that makes a release from its name. `breaking` is a next one, incompatible with this one."""
 
     def make(name: str) -> Release:
         match name:

@@ -19,13 +19,35 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, delete, insert, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    delete,
+    insert,
+    inspect,
+    text,
+)
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from plushify_adapters.sql._tables import METADATA
 from plushify_adapters.sql.engine import create_engine
 
 ADVISORY_LOCK = 0x706C757368696679
 """Key of the PostgreSQL advisory lock that replicas wait for while one of them migrates: "plushify" in ASCII."""
+
+LOCK_TIMEOUT_MS = 500
+"""Longest wait of a migration for the tables per try. It is shorter than `deadlock_timeout` of PostgreSQL (1 s)."""
+
+LOCK_ATTEMPTS = 60
+"""Number of tries to lock the tables. A backup or another long transaction may prevent it for longer."""
+
+LOCK_NOT_AVAILABLE = "55P03"
+"""Source: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
 REVISION_TABLE = "schema_revision"
 
@@ -78,7 +100,7 @@ class Migrations:
         that a newer version has migrated is left unchanged.
 
         Raises:
-            SchemaError: this version cannot use the schema of a newer version.
+            SchemaError: this version cannot use the schema of a newer version; or a long transaction uses the tables.
         """
         async with self._engine() as engine, engine.begin() as connection:
             await connection.run_sync(_upgrade, revision)
@@ -87,7 +109,8 @@ class Migrations:
         """Revert the migrations after `revision`, all in one transaction. Columns and tables that they added are lost.
 
         Raises:
-            SchemaError: `revision` is unknown, or not applied; or a newer version has migrated the database.
+            SchemaError: `revision` is unknown, or not applied; or a newer version has migrated the database; or a
+                long transaction uses the tables.
         """
         async with self._engine() as engine, engine.begin() as connection:
             await connection.run_sync(_downgrade, revision)
@@ -155,6 +178,29 @@ def _lock(connection: Connection) -> None:
     # SQLite needs no such lock: its transaction is immediate and so holds the only write lock.
 
 
+def _lock_tables(connection: Connection) -> None:
+    """Lock all tables at once, before the first of them is changed.
+
+    Replicas of another version use the tables meanwhile, in any order. A migration that locked them one by one could
+    deadlock with a transaction, and the database might cancel that one. So a try ends before the database looks for
+    deadlocks, gives all locks back, and lets the transactions that wait for them pass.
+    """
+    names = [name for name in METADATA.tables if inspect(connection).has_table(name)]
+    if connection.dialect.name != "postgresql" or not names:
+        return
+    connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
+    for _ in range(LOCK_ATTEMPTS):
+        try:
+            with connection.begin_nested():
+                connection.execute(text(f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE"))
+            return
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+                raise
+        connection.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": LOCK_TIMEOUT_MS / 1000})
+    raise SchemaError("it cannot be migrated while a backup or another long transaction uses it: try again later")
+
+
 def _upgrade(connection: Connection, revision: str) -> None:
     _lock(connection)
     state = _state(connection)
@@ -162,6 +208,8 @@ def _upgrade(connection: Connection, revision: str) -> None:
         raise SchemaError(f"it {state.value}")
     if state is SchemaState.NEWER_COMPATIBLE:
         return  # Alembic knows no way from a revision that it does not know
+    if state is SchemaState.OLDER:
+        _lock_tables(connection)
     _adopt(connection)
     command.upgrade(config(connection), revision)
 
@@ -174,6 +222,7 @@ def _downgrade(connection: Connection, revision: str) -> None:
         raise SchemaError(f"it is at revision {current} of a newer version: downgrade it with that version")
     if current is None or revision not in known[: known.index(current) + 1]:
         raise SchemaError(f"it is at revision {current}, which does not follow {revision}")
+    _lock_tables(connection)
     _adopt(connection)
     command.downgrade(config(connection), revision)
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 from alembic import command
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,6 +18,7 @@ from plushify_adapters.sql._tables import GENERATIONS, METADATA
 from plushify_adapters.sql.engine import create_engine
 from plushify_adapters.sql.migrate import Migrations, SchemaError, SchemaState
 from plushify_core import Status
+from tests.adapters.postgres import PostgresServer
 
 pytestmark = pytest.mark.anyio
 
@@ -218,3 +220,45 @@ async def test_failures_before_the_migration_are_untidy(engine: AsyncEngine) -> 
     async with engine.begin() as connection:
         (untidy,) = await SqlTransaction(connection).generations.untidy(NOW + 60 * SECOND, limit=10)
     assert (untidy.status, untidy.untidy_since) == (Status.FAILED, untidy.completed_at)
+
+
+@pytest.fixture
+async def older(postgres: PostgresServer) -> AsyncIterator[AsyncEngine]:
+    """Yield an engine on a PostgreSQL database with an older schema."""
+    engine = create_engine(postgres.new_database())
+    await Migrations(engine).upgrade("0001")
+    yield engine
+    await engine.dispose()
+
+
+async def test_a_migration_does_not_deadlock_with_a_transaction(
+    older: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that uses the tables in another order than the migration is neither cancelled nor blocked by it."""
+
+    def change_two_tables(settings: Config, _: str) -> None:
+        connection: Connection = settings.attributes["connection"]
+        connection.execute(text("ALTER TABLE generations ADD COLUMN added TEXT"))
+        connection.execute(text("ALTER TABLE model_calls ADD COLUMN added TEXT"))
+
+    monkeypatch.setattr(command, "upgrade", change_two_tables)
+    async with older.begin() as transaction:
+        await transaction.execute(text("SELECT * FROM model_calls"))
+        migrating = asyncio.create_task(Migrations(older).upgrade())
+        await asyncio.sleep(0.3)  # the migration waits for this transaction
+        await transaction.execute(text("SELECT * FROM generations"))
+    await migrating
+
+
+async def test_a_migration_gives_up_on_a_long_transaction(older: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a long transaction uses the tables, others can use them too, and the migration fails with a sentence."""
+    monkeypatch.setattr(migrate, "LOCK_ATTEMPTS", 2)
+    async with older.begin() as backup:
+        await backup.execute(text("SELECT * FROM generations"))
+        migrating = asyncio.create_task(Migrations(older).upgrade())
+        await asyncio.sleep(0.2)  # the migration waits for the backup
+        async with asyncio.timeout(5), older.begin() as request:
+            await request.execute(text("SELECT * FROM generations"))
+        with pytest.raises(SchemaError, match="while a backup or another long transaction uses it: try again later"):
+            await migrating
+    await Migrations(older).upgrade()
