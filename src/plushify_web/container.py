@@ -159,10 +159,6 @@ def _model(settings: Settings, closing: "AsyncExitStack[None]") -> ImageModel:
 def _readiness_checks(migrations: "Migrations", blobs: BlobStore, installation: InstallationUseCase) -> ReadinessChecks:
     belong_together = False
 
-    async def check_database() -> None:
-        if not await migrations.is_current():
-            raise RuntimeError("the database has another schema than this version: run `plushify migrate`")
-
     async def check_blob_store() -> None:
         async for _ in blobs.keys("health/"):
             break
@@ -177,7 +173,7 @@ def _readiness_checks(migrations: "Migrations", blobs: BlobStore, installation: 
             return  # the database is not ready, which its own check tells
         belong_together = True
 
-    return ReadinessChecks(checks={"database": check_database, "blob store": check_blob_store})
+    return ReadinessChecks(checks={"database": migrations.check, "blob store": check_blob_store})
 
 
 def _proxy_variables() -> list[str]:
@@ -193,6 +189,10 @@ def database_error_message(error: BaseException) -> str | None:
     from sqlalchemy.exc import DBAPIError, SQLAlchemyError
     from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+    from plushify_adapters.sql.migrate import SchemaError
+
+    if isinstance(error, SchemaError):
+        return str(error)
     if isinstance(error, DBAPIError):
         return str(error.orig or error)
     if isinstance(error, CommandError):

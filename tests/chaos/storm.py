@@ -5,6 +5,7 @@ import logging
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -46,6 +47,11 @@ class Recovery(msgspec.Struct, frozen=True):
 class Storm:
     """One run of a plan at a site.
 
+    Args:
+        plan: faults and requests.
+        site: the installation.
+        replicas: servers of the site. By default, all of them are made as the plan says, from this code.
+
     Attributes:
         fault_counts: number of faults so far, by kind.
         grants: credits granted so far.
@@ -54,7 +60,7 @@ class Storm:
         duration_s: duration of the run.
     """
 
-    def __init__(self, plan: Plan, site: Site) -> None:
+    def __init__(self, plan: Plan, site: Site, replicas: Sequence[Replica] | None = None) -> None:
         self.plan = plan
         self.site = site
         self.fault_counts: Counter[Kind] = Counter()
@@ -62,7 +68,9 @@ class Storm:
         self.recoveries: list[Recovery] = []
         self.problems: list[str] = []
         self.duration_s = 0.0
-        self.replicas = [Replica(f"replica-{number}", site.environment, site.folder) for number in range(plan.replicas)]
+        self.replicas = list(replicas or ()) or [
+            Replica(f"replica-{number}", site.environment, site.folder) for number in range(plan.replicas)
+        ]
         site.replicas = self.replicas
         self.users = [User(number, self.replicas) for number in range(plan.users)]
         self._faults_done = asyncio.Event()

@@ -37,9 +37,8 @@ Connect = Callable[..., AbstractAsyncContextManager[Client]]
 class NothingToMigrate:
     """Migrations of a store without a schema."""
 
-    async def is_current(self) -> bool:
-        """Return True."""
-        return True
+    async def check(self) -> None:
+        """Do nothing."""
 
 
 def make_container(settings: Settings) -> Container:

@@ -99,7 +99,7 @@ class HealthController(Controller):
     async def ready(
         self, readiness_checks: NamedDependency[ReadinessChecks], capabilities: NamedDependency[Capabilities]
     ) -> Response[ReadinessBody] | Response[Problem]:
-        """Return 200 if the database has the schema of this version and the blob store is reachable, else 503."""
+        """Return 200 if this version can use the schema of the database and the blob store is reachable, else 503."""
         unavailable = await readiness_checks.unavailable()
         if unavailable:
             problem = Problem(

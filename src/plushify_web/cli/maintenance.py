@@ -18,14 +18,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def migrate() -> None:
+def migrate(
+    downgrade_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REVISION",
+            help="Instead, revert all migrations after this one. What they added to the database is lost.",
+        ),
+    ] = None,
+) -> None:
     """Migrate the database to the schema of this version."""
 
-    async def do_nothing(_: "Container") -> None:
-        """Do nothing, because `run` has already migrated the database."""
+    async def bring_to_revision(container: "Container") -> str:
+        migrations = container.migrations()
+        if downgrade_to is None:
+            await migrations.upgrade()
+        else:
+            await migrations.downgrade(downgrade_to)
+        description: str = (await migrations.state()).value
+        return description
 
-    run(do_nothing)
-    typer.echo("The database is up to date.", err=True)
+    description = run(bring_to_revision, schema="ignore")
+    if downgrade_to is None:
+        typer.echo(f"The database is up to date: it {description}.", err=True)
+    else:
+        typer.echo(f"The database is at revision {downgrade_to}.", err=True)
 
 
 def sweep(as_json: Json = False) -> None:
@@ -74,17 +91,17 @@ def doctor(
     report = Report(as_json=as_json)
 
     async def examine(container: "Container") -> None:
-        is_current = await _check_schema(container, report)
+        is_usable = await _check_schema(container, report)
         if online:
             await _check_online(container, report)
-        if is_current and await _check_installation(container, report, record=repair, adopt=adopt_storage):
+        if is_usable and await _check_installation(container, report, record=repair, adopt=adopt_storage):
             with spinner("Comparing balances, ledger, generations and pictures"):
                 removal = None
                 if remove_orphaned_blobs:
                     removal = await _plan_removal(container, report, older_than, any_number=yes)
                 await _audit(container, report, repair=repair, removal=removal)
 
-    run(examine, migrate=False)
+    run(examine, schema="ignore")
     report.close(repair=repair)
     raise typer.Exit(0 if report.healthy else 1)
 
@@ -97,17 +114,13 @@ async def _check_online(container: "Container", report: "Report") -> None:
 
 
 async def _check_schema(container: "Container", report: "Report") -> bool:
-    """Report whether the database has the schema of this version, and return it."""
+    """Report whether this version can use the schema of the database, and return it."""
     from plushify_core.ports import Level, Notice
 
-    is_current = await container.migrations().is_current()
-    if is_current:
-        notice = Notice(level=Level.OK, subject="database", detail="It has the tables of this version.")
-    else:
-        detail = "It does not have the tables of this version: run `plushify migrate`."
-        notice = Notice(level=Level.ERROR, subject="database", detail=detail)
-    report.notice(notice)
-    return is_current
+    state = await container.migrations().state()
+    level = Level.OK if state.is_usable else Level.ERROR
+    report.notice(Notice(level=level, subject="database", detail=f"It {state.value}."))
+    return bool(state.is_usable)
 
 
 async def _check_installation(container: "Container", report: "Report", *, record: bool, adopt: bool) -> bool:

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from plushify_web.cli.errors import WithoutExpectedTracebacks
 from plushify_web.cli.terminal import fail
@@ -14,19 +14,26 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Schema = Literal["migrate", "require", "ignore"]
+"""What to do with the schema of the database before a command runs.
 
-def run(command: "Callable[[Container], Awaitable[T]]", *, migrate: bool = True, uses_storage: bool = False) -> T:
+`migrate` migrates it to the one of this version. `require` creates the tables in an empty database, and refuses to run
+the command on a schema that this version cannot use. `ignore` does nothing.
+"""
+
+
+def run(command: "Callable[[Container], Awaitable[T]]", *, schema: Schema = "require", uses_storage: bool = False) -> T:
     """Run `command` in an event loop and return its result.
 
     Args:
         command: function that gets the container.
-        migrate: whether to migrate the database to the schema of this version first.
+        schema: what to do with the schema of the database first.
         uses_storage: whether to check first that the database and the storage belong together.
     """
     import asyncio
 
     async def run_with_container() -> T:
-        async with _container(migrate=migrate) as container:
+        async with _container(schema) as container:
             if uses_storage:
                 from plushify_web.preflight import check_installation
 
@@ -42,7 +49,7 @@ def run(command: "Callable[[Container], Awaitable[T]]", *, migrate: bool = True,
 
 
 @contextlib.asynccontextmanager
-async def _container(*, migrate: bool) -> "AsyncIterator[Container]":
+async def _container(schema: Schema) -> "AsyncIterator[Container]":
     from plushify_web.container import Container
     from plushify_web.logs import configure_logging
 
@@ -51,9 +58,19 @@ async def _container(*, migrate: bool) -> "AsyncIterator[Container]":
     for handler in logging.root.handlers:
         handler.addFilter(WithoutExpectedTracebacks())
     async with container.closing():
-        if migrate:
-            await container.migrations().upgrade()
+        await _prepare(container, schema)
         yield container
+
+
+async def _prepare(container: "Container", schema: Schema) -> None:
+    migrations = container.migrations()
+    match schema:
+        case "migrate":
+            await migrations.upgrade()
+        case "require" if (await migrations.state()).is_empty:
+            await migrations.upgrade()
+        case "require":
+            await migrations.check()
 
 
 async def find_account(container: "Container", email: str) -> "User":

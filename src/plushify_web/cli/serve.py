@@ -41,7 +41,7 @@ def serve(
     # A fork would copy locks that threads of this process may hold.
     multiprocessing.set_start_method("spawn", force=True)
     address = _bindable_address(host, port)
-    settings, title = run(_prepare, uses_storage=True)
+    settings, title = run(_prepare, schema="migrate", uses_storage=True)
     server = Granian(
         "plushify_web.app:create_app",
         factory=True,

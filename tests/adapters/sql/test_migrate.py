@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 from alembic import command
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,8 +16,9 @@ from plushify_adapters.sql import migrate
 from plushify_adapters.sql._store import SqlTransaction
 from plushify_adapters.sql._tables import GENERATIONS, METADATA
 from plushify_adapters.sql.engine import create_engine
-from plushify_adapters.sql.migrate import Migrations
+from plushify_adapters.sql.migrate import Migrations, SchemaError, SchemaState
 from plushify_core import Status
+from tests.adapters.postgres import PostgresServer
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +36,21 @@ def tables(connection: Connection) -> set[str]:
     return set(inspect(connection).get_table_names())
 
 
+async def recorded(engine: AsyncEngine) -> tuple[str, str]:
+    """Return the last applied migration, and the oldest one whose code can use the schema."""
+    async with engine.begin() as connection:
+        last = await connection.scalar(text("SELECT version_num FROM schema_revision"))
+        oldest = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return str(last), str(oldest)
+
+
+async def migrate_with_a_newer_version(engine: AsyncEngine, *, compatible_with: str) -> None:
+    """Record a migration that this version does not know, as a newer version does."""
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE schema_revision SET version_num = '9999'"))
+        await connection.execute(text("UPDATE alembic_version SET version_num = :oldest"), {"oldest": compatible_with})
+
+
 async def test_creates_the_described_tables(engine: AsyncEngine) -> None:
     """After the last migration, Alembic finds no difference between the database and `METADATA`."""
     await Migrations(engine).upgrade()
@@ -43,7 +60,7 @@ async def test_creates_the_described_tables(engine: AsyncEngine) -> None:
 
     async with engine.begin() as connection:
         await connection.run_sync(check)
-        assert await connection.run_sync(tables) == {*METADATA.tables, "alembic_version"}
+        assert await connection.run_sync(tables) == {*METADATA.tables, "schema_revision", "alembic_version"}
 
 
 async def test_a_missing_column_is_a_difference(engine: AsyncEngine) -> None:
@@ -77,23 +94,107 @@ async def test_each_migration_can_be_reverted(engine: AsyncEngine) -> None:
         async with engine.begin() as connection:
             await connection.run_sync(revert)
         await Migrations(engine).upgrade(step)
-    assert await Migrations(engine).is_current()
+    assert await Migrations(engine).state() is SchemaState.CURRENT
 
 
 async def test_concurrent_upgrades_run_once(url: str) -> None:
     """Replicas that upgrade at the same time all succeed, and the migrations run once."""
     await asyncio.gather(*(Migrations(url).upgrade() for _ in range(4)))
-    assert await Migrations(url).is_current()
+    assert await Migrations(url).state() is SchemaState.CURRENT
 
 
-async def test_reports_whether_the_database_is_current(engine: AsyncEngine) -> None:
-    """A database is current after all migrations: not before, and not after migrations of a newer version."""
-    assert not await Migrations(engine).is_current()
+async def test_reports_the_state_of_the_schema(engine: AsyncEngine) -> None:
+    """The state says whether the database is empty, older, current, or newer, and then whether it can be used."""
+    migrations = Migrations(engine)
+    assert await migrations.state() is SchemaState.EMPTY
+    await migrations.upgrade("0001")
+    assert await migrations.state() is SchemaState.OLDER
+    await migrations.upgrade()
+    assert await migrations.state() is SchemaState.CURRENT
+    await migrate_with_a_newer_version(engine, compatible_with="0002")
+    assert await migrations.state() is SchemaState.NEWER_COMPATIBLE
+    await migrate_with_a_newer_version(engine, compatible_with="9999")
+    assert await migrations.state() is SchemaState.INCOMPATIBLE
+
+
+async def test_checks_that_the_schema_can_be_used(engine: AsyncEngine) -> None:
+    """A current schema and a compatible newer one pass the check. For any other, the error says what to do."""
+    migrations = Migrations(engine)
+    with pytest.raises(SchemaError, match=r"no tables yet: run `plushify migrate` first"):
+        await migrations.check()
+    await migrations.upgrade("0001")
+    with pytest.raises(SchemaError, match=r"an older version: run `plushify migrate` first"):
+        await migrations.check()
+    await migrations.upgrade()
+    await migrations.check()
+    await migrate_with_a_newer_version(engine, compatible_with="0002")
+    await migrations.check()
+    await migrate_with_a_newer_version(engine, compatible_with="9999")
+    with pytest.raises(SchemaError, match="run the newer version"):
+        await migrations.check()
+
+
+async def test_a_newer_schema_is_not_migrated(engine: AsyncEngine) -> None:
+    """An upgrade changes nothing in the schema of a newer version, and fails if this version cannot use it."""
     await Migrations(engine).upgrade()
-    assert await Migrations(engine).is_current()
+    await migrate_with_a_newer_version(engine, compatible_with="0002")
+    await Migrations(engine).upgrade()
+    assert await recorded(engine) == ("9999", "0002")
+    await migrate_with_a_newer_version(engine, compatible_with="9999")
+    with pytest.raises(SchemaError, match="run the newer version"):
+        await Migrations(engine).upgrade()
+    assert await recorded(engine) == ("9999", "9999")
+
+
+async def test_records_which_versions_can_use_the_schema(engine: AsyncEngine) -> None:
+    """After each migration, applied or reverted, the database names the oldest migration whose code can use it."""
+    for revision, oldest in migrate.revisions().items():
+        await Migrations(engine).upgrade(revision)
+        assert await recorded(engine) == (revision, oldest)
+    for revision, oldest in reversed(migrate.revisions().items()):
+        await Migrations(engine).downgrade(revision)
+        assert await recorded(engine) == (revision, oldest)
+
+
+def test_each_migration_says_which_versions_can_use_its_schema() -> None:
+    """`compatible_with` names the migration itself or an earlier one, and never an earlier one than before."""
+    known = list(migrate.revisions())
+    oldest = [known.index(found) for found in migrate.revisions().values()]
+    assert oldest == sorted(oldest)
+    assert all(found <= position for position, found in enumerate(oldest))
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+async def test_adopts_the_database_of_an_older_release(engine: AsyncEngine, revision: str) -> None:
+    """A database that names its last migration only in `alembic_version` is migrated from there on."""
+    await Migrations(engine).upgrade(revision)
     async with engine.begin() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    assert not await Migrations(engine).is_current()
+        await connection.execute(text("DROP TABLE schema_revision"))
+    expected = SchemaState.CURRENT if revision == list(migrate.revisions())[-1] else SchemaState.OLDER
+    assert await Migrations(engine).state() is expected
+    await Migrations(engine).upgrade()
+    assert await recorded(engine) == list(migrate.revisions().items())[-1]
+
+
+async def test_adopts_what_an_older_release_has_migrated_since(engine: AsyncEngine) -> None:
+    """After a downgrade, an older release may migrate again: `alembic_version` then names the later migration."""
+    await Migrations(engine).upgrade("0002")
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE schema_revision SET version_num = '0001'"))
+    await Migrations(engine).upgrade()
+    assert await Migrations(engine).state() is SchemaState.CURRENT
+
+
+async def test_refuses_an_impossible_downgrade(engine: AsyncEngine) -> None:
+    """A database is not downgraded to a revision that is unknown or not applied, nor from that of a newer version."""
+    await Migrations(engine).upgrade("0001")
+    for revision in ("0002", "unknown", "base"):
+        with pytest.raises(SchemaError, match=f"it is at revision 0001, which does not follow {revision}"):
+            await Migrations(engine).downgrade(revision)
+    await migrate_with_a_newer_version(engine, compatible_with="0001")
+    with pytest.raises(SchemaError, match="downgrade it with that version"):
+        await Migrations(engine).downgrade("0001")
+    assert await recorded(engine) == ("9999", "0001")
 
 
 async def test_a_failed_migration_changes_nothing(engine: AsyncEngine) -> None:
@@ -119,3 +220,45 @@ async def test_failures_before_the_migration_are_untidy(engine: AsyncEngine) -> 
     async with engine.begin() as connection:
         (untidy,) = await SqlTransaction(connection).generations.untidy(NOW + 60 * SECOND, limit=10)
     assert (untidy.status, untidy.untidy_since) == (Status.FAILED, untidy.completed_at)
+
+
+@pytest.fixture
+async def older(postgres: PostgresServer) -> AsyncIterator[AsyncEngine]:
+    """Yield an engine on a PostgreSQL database with an older schema."""
+    engine = create_engine(postgres.new_database())
+    await Migrations(engine).upgrade("0001")
+    yield engine
+    await engine.dispose()
+
+
+async def test_a_migration_does_not_deadlock_with_a_transaction(
+    older: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that uses the tables in another order than the migration is neither cancelled nor blocked by it."""
+
+    def change_two_tables(settings: Config, _: str) -> None:
+        connection: Connection = settings.attributes["connection"]
+        connection.execute(text("ALTER TABLE generations ADD COLUMN added TEXT"))
+        connection.execute(text("ALTER TABLE model_calls ADD COLUMN added TEXT"))
+
+    monkeypatch.setattr(command, "upgrade", change_two_tables)
+    async with older.begin() as transaction:
+        await transaction.execute(text("SELECT * FROM model_calls"))
+        migrating = asyncio.create_task(Migrations(older).upgrade())
+        await asyncio.sleep(0.3)  # the migration waits for this transaction
+        await transaction.execute(text("SELECT * FROM generations"))
+    await migrating
+
+
+async def test_a_migration_gives_up_on_a_long_transaction(older: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a long transaction uses the tables, others can use them too, and the migration fails with a sentence."""
+    monkeypatch.setattr(migrate, "LOCK_ATTEMPTS", 2)
+    async with older.begin() as backup:
+        await backup.execute(text("SELECT * FROM generations"))
+        migrating = asyncio.create_task(Migrations(older).upgrade())
+        await asyncio.sleep(0.2)  # the migration waits for the backup
+        async with asyncio.timeout(5), older.begin() as request:
+            await request.execute(text("SELECT * FROM generations"))
+        with pytest.raises(SchemaError, match="while a backup or another long transaction uses it: try again later"):
+            await migrating
+    await Migrations(older).upgrade()

@@ -6,6 +6,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0001"
 down_revision = None
+compatible_with = "0001"
 
 USER_ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 UTC_TIME = sa.DateTime(timezone=True)

@@ -5,6 +5,7 @@ from alembic import op
 
 revision = "0002"
 down_revision = "0001"
+compatible_with = "0002"
 
 UNTIDY = sa.text("untidy_since IS NOT NULL")
 

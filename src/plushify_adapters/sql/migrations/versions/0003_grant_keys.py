@@ -5,6 +5,7 @@ from alembic import op
 
 revision = "0003"
 down_revision = "0002"
+compatible_with = "0002"
 
 HAS_KEY = sa.text("idempotency_key IS NOT NULL")
 
