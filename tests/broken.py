@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel, MemoryStore
 from plushify_core.ports import ModelRequest, ModelResult, Transaction
+from tests import virtual_time
 
 T = TypeVar("T")
 
@@ -85,7 +86,7 @@ class BrokenStore(MemoryStore):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(clock=virtual_time.now)
         self.refusals = 0
         self.lost_answers = 0
         self.commit_delay_s = 0.0

@@ -13,7 +13,7 @@ from dependency_injector import containers, providers
 
 from plushify_adapters.memory import MemoryEvents
 from plushify_core import Plushify, utc_now
-from plushify_core.ports import AccountStore, BlobStore, ImageCodec, ImageModel
+from plushify_core.ports import AccountStore, BlobStore, Clock, ImageCodec, ImageModel
 from plushify_web.api.health import ReadinessChecks
 from plushify_web.identity.accounts import Accounts
 from plushify_web.identity.authentication import SessionCookie
@@ -35,11 +35,11 @@ def _database_url(settings: Settings) -> str:
     return settings.database_url or f"sqlite:///{_data_dir(settings) / 'plushify.db'}"
 
 
-def _store(database_url: str, closing: "AsyncExitStack[None]") -> "SqlStore":
+def _store(database_url: str, closing: "AsyncExitStack[None]", clock: Clock) -> "SqlStore":
     from plushify_adapters.sql import SqlStore
 
     try:
-        store = SqlStore(database_url)
+        store = SqlStore(database_url, clock=clock)
     except ValueError as error:
         raise SettingsError(f"PLUSHIFY_DATABASE_URL: {error}.") from error
     closing.push_async_callback(store.aclose)
@@ -128,7 +128,7 @@ class Container(containers.DeclarativeContainer):
     clock = providers.Factory(utc_now)
 
     database_url = providers.Singleton(_database_url, settings)
-    store = providers.Singleton(_store, database_url, closing)
+    store = providers.Singleton(_store, database_url, closing, clock.provider)
     account_store = providers.Singleton(_account_store, store)
     migrations = providers.Singleton(_migrations, store)
     blobs = providers.Singleton(_blobs, settings)

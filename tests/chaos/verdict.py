@@ -5,7 +5,6 @@ Each check yields one sentence per violation.
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -62,7 +61,7 @@ async def judge(storm: Storm) -> Verdict:
 async def _audit(site: Site) -> list[Finding]:
     """Return the findings of `plushify doctor`."""
     audit = AuditUseCase(
-        store=site.store, blobs=site.blobs, clock=lambda: datetime.now(UTC), new_id=uuid7, limits=AUDIT_LIMITS
+        store=site.store, blobs=site.blobs, new_id=uuid7, limits=AUDIT_LIMITS
     )
     return [finding async for finding in audit.findings()]
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from plushify_adapters.memory import MemoryBlobStore, MemoryStore
 from plushify_core import Generation, LedgerEntry, Status
 from plushify_core.ports import Transaction
-from tests import invariants
+from tests import invariants, virtual_time
 from tests.invariants import short
 from tests.simulation.replica import Replica, current_replica
 
@@ -119,7 +119,7 @@ class MonitoredStore(MemoryStore):
     """Store that passes each commit to the monitor."""
 
     def __init__(self, monitor: Monitor) -> None:
-        super().__init__()
+        super().__init__(clock=virtual_time.now)
         self._monitor = monitor
 
     @asynccontextmanager

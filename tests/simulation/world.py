@@ -264,7 +264,6 @@ class World:
         audit = AuditUseCase(
             store=self._monitor.store,
             blobs=self._monitor.blobs,
-            clock=virtual_time.now,
             new_id=Ids(virtual_time.now, self._numbers),
             limits=self._limits,
         )

@@ -7,7 +7,7 @@ import msgspec
 from plushify_core.domain.errors import Reason
 from plushify_core.domain.generation import Failure, Generation
 from plushify_core.domain.model_call import Billing, ModelCall, ModelFacts, Outcome
-from plushify_core.ports import Clock, Transaction
+from plushify_core.ports import Transaction
 from plushify_core.use_cases._ledger_postings import LedgerPostings
 
 
@@ -15,7 +15,6 @@ from plushify_core.use_cases._ledger_postings import LedgerPostings
 class OutcomeRecorder:
     """Records how model calls begin and end, and fails generations."""
 
-    clock: Clock
     postings: LedgerPostings
 
     async def open_call(self, tx: Transaction, generation: Generation, model_asked: str) -> None:
@@ -27,7 +26,7 @@ class OutcomeRecorder:
                 style=generation.style,
                 quality=generation.quality,
                 model_asked=model_asked,
-                started_at=self.clock(),
+                started_at=await tx.now(),
             )
         )
         assert added, "a generation is dispatched once"
@@ -56,7 +55,7 @@ class OutcomeRecorder:
         if call is None:
             return
         if outcome is not None and call.outcome is Outcome.CALLING:
-            call = call.end(outcome, at=self.clock(), reason=reason)
+            call = call.end(outcome, at=await tx.now(), reason=reason)
         if billing is not Billing.UNKNOWN:
             call = msgspec.structs.replace(call, billing=billing)
         if facts is not None and facts != ModelFacts():
@@ -78,7 +77,7 @@ class OutcomeRecorder:
 
         Return None, and change nothing, if another process has changed the generation.
         """
-        failed = generation.fail(failure, at=self.clock(), original_stored=original_stored)
+        failed = generation.fail(failure, at=await tx.now(), original_stored=original_stored)
         if not await tx.generations.replace(generation, failed):
             return None
         await self.postings.refund(tx, generation, reason=failure.reason)

@@ -17,7 +17,7 @@ import msgspec
 from plushify_core.domain.generation import BLOB_ROOT, Generation, Status, generation_id_of
 from plushify_core.domain.limits import Limits
 from plushify_core.domain.model_call import Outcome
-from plushify_core.ports import BlobStore, Clock, NewId, Store
+from plushify_core.ports import BlobStore, NewId, Store
 from plushify_core.use_cases._ledger_postings import LedgerPostings
 
 
@@ -47,7 +47,6 @@ class AuditUseCase:
 
     store: Store
     blobs: BlobStore
-    clock: Clock
     new_id: NewId
     limits: Limits
 
@@ -88,20 +87,23 @@ class AuditUseCase:
         after: UUID | None = None
         while True:
             async with self.store.begin() as tx:
+                now = await tx.now()
                 batch = await tx.audit.scan(after=after, limit=self.limits.audit_batch)
                 sums = await tx.audit.entry_sums([generation.id for generation in batch])
             async for generation, missing in self._with_missing_blobs(batch):
                 entries = sums.get(generation.id, 0)
-                for findings in (self._entries(generation, entries, repair), self._images(generation, missing)):
+                for findings in (self._entries(generation, entries, now, repair), self._images(generation, missing)):
                     async for finding in findings:
                         yield finding
             if len(batch) < self.limits.audit_batch:
                 return
             after = batch[-1].id
 
-    async def _entries(self, generation: Generation, entries: int, repair: bool) -> AsyncIterator[Finding]:
+    async def _entries(
+        self, generation: Generation, entries: int, now: datetime, repair: bool
+    ) -> AsyncIterator[Finding]:
         """Yield a finding if the lease expired long ago, and one if the sum of the entries is wrong."""
-        if generation.lease_until is not None and generation.lease_until < self._settled_before():
+        if generation.lease_until is not None and generation.lease_until < self._settled_before(now):
             yield Finding(
                 disagreement=Disagreement.LEASE,
                 subject=str(generation.id),
@@ -146,15 +148,16 @@ class AuditUseCase:
         after: UUID | None = None
         while True:
             async with self.store.begin() as tx:
+                now = await tx.now()
                 batch = await tx.audit.open_calls(
-                    self._settled_before() - self.limits.timeout, after=after, limit=self.limits.audit_batch
+                    self._settled_before(now) - self.limits.timeout, after=after, limit=self.limits.audit_batch
                 )
                 generations = await tx.audit.find([call.generation_id for call in batch])
                 running = {generation.id for generation in generations if not generation.finished}
                 stray = [call for call in batch if call.generation_id not in running]
                 if repair:
                     for call in stray:
-                        await tx.model_calls.replace(call.end(Outcome.INTERRUPTED, at=self.clock()))
+                        await tx.model_calls.replace(call.end(Outcome.INTERRUPTED, at=now))
             for call in stray:
                 yield Finding(
                     disagreement=Disagreement.CALL,
@@ -184,11 +187,12 @@ class AuditUseCase:
         """
         owners = {key: generation_id_of(key) for key in keys}
         async with self.store.begin() as tx:
+            now = await tx.now()
             found = await tx.audit.find([owner for owner in {*owners.values()} if owner is not None])
         rows = {generation.id: generation for generation in found}
         for key, owner in owners.items():
             row = rows.get(owner) if owner is not None else None
-            if row is not None and (key in row.blob_keys or not self._is_settled(row)):
+            if row is not None and (key in row.blob_keys or not self._is_settled(row, now)):
                 continue
             repaired = repair and owner is not None
             if repaired:
@@ -200,15 +204,15 @@ class AuditUseCase:
                 repaired=repaired,
             )
 
-    def _settled_before(self) -> datetime:
+    def _settled_before(self, now: datetime) -> datetime:
         """Return the time such that leases and generations that ended before it should be settled."""
-        return self.clock() - self.limits.lease_margin
+        return now - self.limits.settle_timeout
 
-    def _is_settled(self, generation: Generation) -> bool:
+    def _is_settled(self, generation: Generation, now: datetime) -> bool:
         """Return whether all processes have finished storing and removing blobs of this generation."""
         if generation.completed_at is None or generation.purging:
             return False
-        settled_before = self._settled_before()
+        settled_before = self._settled_before(now)
         if generation.untidy_since is not None:
             settled_before -= self.limits.late_write  # the sweep removes its orphaned blobs only after this time
         return generation.completed_at < settled_before
@@ -225,4 +229,4 @@ class AuditUseCase:
 
     @cached_property
     def _postings(self) -> LedgerPostings:
-        return LedgerPostings(clock=self.clock, new_id=self.new_id, limits=self.limits)
+        return LedgerPostings(new_id=self.new_id, limits=self.limits)

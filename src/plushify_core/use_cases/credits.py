@@ -10,7 +10,7 @@ import msgspec
 from plushify_core.domain.errors import InvalidInput, Reason
 from plushify_core.domain.ledger import SYSTEM, EntryKind, LedgerEntry, Subscription
 from plushify_core.domain.limits import Limits
-from plushify_core.ports import BalanceChanged, Clock, Events, NewId, Store
+from plushify_core.ports import BalanceChanged, Events, NewId, Store
 from plushify_core.use_cases._ledger_postings import LedgerPostings
 
 
@@ -27,7 +27,6 @@ class CreditsUseCase:
 
     store: Store
     events: Events
-    clock: Clock
     new_id: NewId
     limits: Limits
 
@@ -110,7 +109,7 @@ class CreditsUseCase:
 
     @cached_property
     def _postings(self) -> LedgerPostings:
-        return LedgerPostings(clock=self.clock, new_id=self.new_id, limits=self.limits)
+        return LedgerPostings(new_id=self.new_id, limits=self.limits)
 
 
 def _positive(amount: int) -> int:

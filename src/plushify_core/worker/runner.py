@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from uuid import UUID
 
@@ -29,7 +29,7 @@ INITIAL_RUN_TIME_S = 10.0
 """Initial estimate of the run time, capped at a quarter of the timeout."""
 
 OVERDUE_S = 1.0
-"""Delay after the deadline before a generation without a slot is failed. It covers small clock differences."""
+"""Delay after the deadline before a generation without a slot is failed. By then the database agrees."""
 
 RECLAIMED = ""
 """Queue key shared by all reclaimed generations, so that all of them together get one slot per round."""
@@ -160,27 +160,39 @@ class Runner:
             if has_slot:
                 self._slots.release()
 
+    async def release(self, generation_ids: Collection[UUID]) -> None:
+        """Give back reclaimed generations that this process has not begun. If this fails, their leases expire."""
+        if not generation_ids:
+            return
+        try:
+            async with asyncio.timeout(CLEANUP_TIMEOUT_S):
+                await self._generate.release(generation_ids)
+        except Exception:
+            log.exception("%d queued generations cannot be given back, their leases expire", len(generation_ids))
+
     async def _drain(self) -> None:
         """After `stop`, wait up to `drain_s` for the running generations, then cancel them, which refunds them.
 
-        Queued generations stay pending. Another replica, or the next start of this installation, reclaims them when
-        their lease expires, so their users need not try again.
+        Queued generations stay pending. Another replica, or the next start of this installation, runs those that this
+        process had reclaimed at once, and reclaims the others when their lease expires.
         """
         await self.stopping.wait()
-        for generation_id, task in self._tasks.items():
-            if generation_id not in self._running:
-                task.cancel()
+        queued = self._tasks.keys() - self._running
+        for generation_id in queued:
+            self._tasks[generation_id].cancel()
+        await self.release(queued)
         if self._tasks:
             log.info("waiting up to %g s for %d generations", self._limits.drain_s, len(self._running))
             _, late = await asyncio.wait(self._tasks.values(), timeout=self._limits.drain_s)
             for task in late:
                 task.cancel()
             if late:
-                await asyncio.wait(late)
+                # A result that cannot be committed in this time is settled by a sweep of another process.
+                await asyncio.wait(late, timeout=CLEANUP_TIMEOUT_S)
         try:
             await asyncio.wait_for(self._generate.wait_for_cleanup(), CLEANUP_TIMEOUT_S)
         except TimeoutError:
-            log.warning("an image model ignores its cancellation: the shutdown does not wait for it")
+            log.warning("an image model ignores its cancellation, or costs cannot be recorded: not waiting for it")
 
 
 def _whole_seconds(seconds: float) -> int:

@@ -5,15 +5,14 @@ from datetime import timedelta
 import pytest
 
 from plushify_core import InvalidInput, Limits, Reason
-from plushify_core.use_cases._settlement import SETTLE_RETRY_DELAYS_S
 
 
 def test_durations() -> None:
     """Limits in seconds are available as durations."""
-    limits = Limits(timeout_s=1, pending_lease_s=2, lease_margin_s=3, undo_delete_s=4)
+    limits = Limits(timeout_s=1, pending_lease_s=2, lease_s=3, settle_timeout_s=4, undo_delete_s=5)
 
-    durations = [limits.timeout, limits.pending_lease, limits.lease_margin, limits.undo_window]
-    assert durations == [timedelta(seconds=seconds) for seconds in (1, 2, 3, 4)]
+    durations = [limits.timeout, limits.pending_lease, limits.lease, limits.settle_timeout, limits.undo_window]
+    assert durations == [timedelta(seconds=seconds) for seconds in (1, 2, 3, 4, 5)]
 
 
 @pytest.mark.parametrize("name", sorted(set(Limits.__struct_fields__) - {"undo_delete_s", "free_credits", "drain_s"}))
@@ -41,6 +40,9 @@ def test_page_sizes(items: int) -> None:
     assert (caught.value.reason, caught.value.message) == (Reason.INVALID_REQUEST, "A page has 1 to 100 items.")
 
 
-def test_the_lease_outlives_the_settlement() -> None:
-    """By default, all tries of a settlement end in half of the lease margin."""
-    assert sum(SETTLE_RETRY_DELAYS_S) < Limits().lease_margin_s / 2
+def test_sweeps_notice_failures_of_the_database() -> None:
+    """By default, every failure of the database in which a lease can expire is met by a sweep.
+
+    A lease has at least two thirds left when the failure begins, because its process renews it three times in a lease.
+    """
+    assert Limits().sweep_interval_s <= Limits().lease_s * 2 / 3

@@ -35,7 +35,7 @@ FUSES = (
 """Points at which a process dies or freezes, if any. A whole generation has 60 passages."""
 
 HEALTHY = Script()
-WAITS_S = st.sampled_from([0.0, 1.0, 25.0, 60.0, 95.0])
+WAITS_S = st.sampled_from([0.0, 1.0, 12.0, 25.0, 60.0, 95.0])
 LIMITS = Limits(free_credits=2, max_in_flight_per_user=2)
 
 
@@ -45,7 +45,7 @@ class LifeOfAGeneration(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner(loop_factory=virtual_time.VirtualTimeLoop)
-        self.store = MemoryStore()
+        self.store = MemoryStore(clock=virtual_time.now)
         self.blobs = MemoryBlobStore()
         self.ids = Ids()
         self.calls: Counter[UUID] = Counter()
