@@ -72,9 +72,23 @@ class Fuse:
                 self._frozen_until_s = now_s + (self._freeze_s or 0)
             self.passages.append(passage)
         if now_s < self._frozen_until_s:
-            await asyncio.sleep(self._frozen_until_s - now_s)
+            cancelled = await sleep_despite_cancellation(self._frozen_until_s - now_s)
+            if cancelled and not self.cut:
+                raise asyncio.CancelledError  # a frozen process receives its cancellation when it continues
         if self.cut:
             raise PowerCut
+
+
+async def sleep_despite_cancellation(seconds: float) -> bool:
+    """Sleep for the whole time even if cancelled meanwhile. Return whether the task was cancelled."""
+    loop = asyncio.get_running_loop()
+    ends_s, cancelled = loop.time() + seconds, False
+    while (left_s := ends_s - loop.time()) > 0:
+        try:
+            await asyncio.sleep(left_s)
+        except asyncio.CancelledError:
+            cancelled = True
+    return cancelled
 
 
 class GatedStore(Store):

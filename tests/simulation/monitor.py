@@ -95,16 +95,17 @@ class Monitor:
         if new is not None and new.status is Status.RUNNING:
             self._dispatched_by[generation_id] = replica
         if old is not None and old.status is Status.RUNNING:
-            self._check_owner(old)
+            self._check_owner(old, new)
         if old is not None and old.status is Status.SUCCEEDED and new is None:
             self.purged_successes.add(generation_id)
 
-    def _check_owner(self, running: Generation) -> None:
-        """Check that no other process ends a generation whose process is responsive and has time left."""
+    def _check_owner(self, running: Generation, new: Generation | None) -> None:
+        """Check that no other process changes a running generation before its lease expires."""
         owner, replica = self._dispatched_by[running.id], current_replica.get()
-        if owner is not replica and owner.responsive and owner.clock() < running.deadline_at:
-            name = short(running.id)
-            self.report_violation(f"{replica.name} ended generation {name} while {owner.name} was running it")
+        assert running.lease_until is not None, "a running generation has a lease"
+        if owner is not replica and virtual_time.now() < running.lease_until:
+            change = "ended" if new is None or new.finished else "changed"
+            self.report_violation(f"{replica.name} {change} generation {short(running.id)}, leased to {owner.name}")
 
 
 def _state(generation: Generation | None) -> str:

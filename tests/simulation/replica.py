@@ -14,7 +14,7 @@ from plushify_adapters.memory import MemoryEvents, MemoryImageCodec
 from plushify_core import Limits
 from plushify_core.ports import BlobStore, ImageModel, Store
 from tests import virtual_time
-from tests.gates import GatedStore, PowerCut, gated
+from tests.gates import GatedStore, PowerCut, gated, sleep_despite_cancellation
 from tests.in_memory import Ids, PlushifyForTests
 from tests.simulation.plan import NO_FAULTS, FaultRates, Operation
 
@@ -222,7 +222,7 @@ class Replica:
         if call.startswith("blobs.put") and passage.draws(passage.rates.late_write):
             delay_s = min(slow_s, LATE_WRITE_S)
             self._journal.record_fault("late write", passage.name, f"{self.name}: {call} takes {delay_s:g} s")
-            await _sleep_despite_cancellation(delay_s)
+            await sleep_despite_cancellation(delay_s)
             return True
         if passage.draws(passage.rates.slow):
             delay_s = slow_s
@@ -234,7 +234,7 @@ class Replica:
 
     async def _wait_while_frozen(self) -> None:
         left_s = self.frozen_until_s - asyncio.get_running_loop().time()
-        if left_s > 0 and not self.dead and await _sleep_despite_cancellation(left_s):
+        if left_s > 0 and not self.dead and await sleep_despite_cancellation(left_s):
             raise asyncio.CancelledError  # a frozen process receives its cancellation when it continues
 
     def _crash_at_random(self, when: str, call: str, passage: "_Passage") -> None:
@@ -253,15 +253,3 @@ class _Passage(NamedTuple):
     def draws(self, rate: float) -> bool:
         """Return at random, with probability `rate`, whether a fault happens."""
         return self.rng.random() < rate
-
-
-async def _sleep_despite_cancellation(seconds: float) -> bool:
-    """Sleep for the whole time even if cancelled meanwhile. Return whether the task was cancelled."""
-    loop = asyncio.get_running_loop()
-    ends_s, cancelled = loop.time() + seconds, False
-    while (left_s := ends_s - loop.time()) > 0:
-        try:
-            await asyncio.sleep(left_s)
-        except asyncio.CancelledError:
-            cancelled = True
-    return cancelled

@@ -98,22 +98,24 @@ class Settlement:
         Args:
             running: generation of the attempt.
             commit: commits a transaction. It can be repeated.
-            ends_s: time of the event loop after which the last error is raised, in seconds.
+            ends_s: time of the event loop in seconds. If the first try after it fails, its error is raised. So a process
+                that was frozen in a try has another one, which shows that its lease is lost.
         """
         loop = asyncio.get_running_loop()
         # The last bits of an id are random, so the generations of a process do not try again at the same moments.
         jitter = 1 - running.id.int % 512 / 1024
         delay_s = FIRST_RETRY_S
         while True:
+            is_last = loop.time() >= ends_s
             try:
                 # A connection that is silent for a whole lease is lost. The next try gets another one.
-                async with asyncio.timeout_at(min(ends_s, loop.time() + self.limits.lease_s)):
+                async with asyncio.timeout(self.limits.lease_s):
                     return await commit()
             except asyncio.CancelledError:
                 self._log_unrecorded(running.id)
                 raise
             except Exception as error:
-                if loop.time() + delay_s >= ends_s:
+                if is_last:
                     raise
                 log.warning("generation %s: cannot commit its result, trying again: %r", running.id, error)
             await asyncio.sleep(delay_s * jitter)

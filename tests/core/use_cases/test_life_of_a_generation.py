@@ -79,11 +79,14 @@ class LifeOfAGeneration(RuleBasedStateMachine):
         self.collect()
 
     def collect(self) -> None:
-        """Assert that every ended task succeeded, died, was cancelled, or raised an error for users."""
+        """Assert that every ended task succeeded, died, was cancelled, or raised an error for users.
+
+        A task also times out if it cannot commit, because a frozen process holds the only lock of the store.
+        """
         for task in [task for task in self.tasks if task.done()]:
             self.tasks.remove(task)
             if not task.cancelled() and task.exception() is not None:
-                assert isinstance(task.exception(), PlushifyError | PowerCut), task.exception()
+                assert isinstance(task.exception(), PlushifyError | PowerCut | TimeoutError), task.exception()
 
     def called(self, generation_id: UUID) -> None:
         """Count a model call of this generation."""
