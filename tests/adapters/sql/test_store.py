@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy import Table, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from plushify_adapters.conformance.store.entities import NOW, entry, new_id, pending
+from plushify_adapters.conformance.store.entities import NOW, entry, new_id, pending, running
 from plushify_adapters.conformance.store.suite import balance_of, open_account
 from plushify_adapters.sql import SqlAccountStore, SqlStore
 from plushify_adapters.sql._tables import GENERATIONS, LEDGER_ENTRIES, MODEL_CALLS, SESSIONS, SUBSCRIPTIONS, USERS
@@ -17,7 +18,7 @@ from plushify_adapters.sql.migrate import Migrations
 from plushify_core.domain.generation import Generation
 from plushify_core.domain.ledger import LedgerEntry, Subscription
 from plushify_core.domain.model_call import ModelCall, ModelFacts
-from plushify_core.ports import GalleryFilter, Imbalance, Session, User
+from plushify_core.ports import GalleryFilter, Imbalance, Session, User, utc_now
 
 pytestmark = pytest.mark.anyio
 
@@ -124,6 +125,8 @@ async def test_every_query_uses_an_index(sqlite_url: str) -> None:
         await tx.generations.page("ann", GalleryFilter(style="kawaii"), after=new_id(), limit=9)
         await tx.generations.count("ann", GalleryFilter())
         await tx.generations.count_unfinished("ann")
+        await tx.generations.renew({row.id: 1}, NOW)
+        await tx.generations.release([row.id], NOW)
         await tx.generations.abandoned(NOW, limit=9)
         await tx.generations.expired_trash(NOW, limit=9)
         await tx.credits.entries("ann", after=new_id(), limit=9)
@@ -169,6 +172,22 @@ class TestOnPostgres:
             others = await second.generations.abandoned(NOW, limit=3)
         assert [len(locked), len(others)] == [3, 2]
         assert len({generation.id for generation in (*locked, *others)}) == 5
+
+    async def test_has_its_own_clock(self, store: SqlStore) -> None:
+        """The time of a transaction is that of the server, whatever the clock of this machine says."""
+        async with aclosing(SqlStore(store.engine.url, clock=lambda: NOW)) as elsewhere, elsewhere.begin() as tx:
+            assert abs(await tx.now() - utc_now()) < timedelta(hours=1)
+
+    async def test_a_settlement_delays_no_renewal(self, store: SqlStore) -> None:
+        """A renewal skips generations that another transaction has locked, and renews the others."""
+        held, settling = running(), running()
+        async with store.begin() as tx:
+            for found in (held, settling):
+                await tx.generations.add(found)
+        async with store.begin() as first, store.begin() as second:
+            assert await first.generations.replace(settling, settling)
+            fences = {found.id: found.fence for found in (held, settling)}
+            assert list(await second.generations.renew(fences, NOW)) == [held.id]
 
     async def test_recovers_from_lost_connections(self, store: SqlStore) -> None:
         """A connection lost in the pool is replaced. A transaction rolls back if it loses its connection."""
