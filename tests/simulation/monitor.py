@@ -1,5 +1,6 @@
 """Monitored store and blob store of a world: they check every change when it takes effect."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -39,6 +40,7 @@ class Monitor:
         report_violation: called with every broken promise.
 
     Attributes:
+        faults_end_s: virtual time at which the latest fault of any process ends.
         purged_successes: ids of the purged generations that had succeeded. Their users paid for them, and no row shows
             it any more.
     """
@@ -49,6 +51,7 @@ class Monitor:
         self.store = MonitoredStore(self)
         self.blobs = MonitoredBlobs(self)
         self.purged_successes: set[UUID] = set()
+        self.faults_end_s = 0.0
         self._dispatched_by: dict[UUID, Replica] = {}
 
     def snapshot(self) -> invariants.Snapshot:
@@ -106,6 +109,10 @@ class Monitor:
         if owner is not replica and virtual_time.now() < running.lease_until:
             change = "ended" if new is None or new.finished else "changed"
             self.report_violation(f"{replica.name} {change} generation {short(running.id)}, leased to {owner.name}")
+        if owner is not replica and owner.responsive and owner.runs(running.id):
+            quiet_s = asyncio.get_running_loop().time() - self.faults_end_s
+            if quiet_s > 2 * owner.plushify.limits.lease_s:  # enough for several renewals
+                self.report_violation(f"{owner.name} runs generation {short(running.id)}, and lost its lease")
 
 
 def _state(generation: Generation | None) -> str:

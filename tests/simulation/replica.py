@@ -64,7 +64,7 @@ class Journal(Protocol):
         """Add a line to the trace."""
         ...
 
-    def record_fault(self, kind: str, name: str, text: str) -> None:
+    def record_fault(self, kind: str, name: str, text: str, *, lasts_s: float = 0) -> None:
         """Count a fault and add it to the trace. A plan can mute the fault by its name."""
         ...
 
@@ -160,6 +160,10 @@ class Replica:
         """Whether the process is neither dead nor frozen."""
         return not self.dead and asyncio.get_running_loop().time() >= self.frozen_until_s
 
+    def runs(self, generation_id: UUID) -> bool:
+        """Return whether the process runs this generation, and so renews its lease."""
+        return generation_id in self.plushify.generate._leases._fences
+
     def start(self) -> None:
         """Start the process."""
         self._serving = asyncio.create_task(self._serve())
@@ -226,7 +230,8 @@ class Replica:
             return True
         if passage.draws(passage.rates.slow):
             delay_s = slow_s
-            self._journal.record_fault("slow", passage.name, f"{self.name}: {call} takes {delay_s:g} s")
+            text = f"{self.name}: {call} takes {delay_s:g} s"
+            self._journal.record_fault("slow", passage.name, text, lasts_s=delay_s)
         if delay_s:
             await asyncio.sleep(delay_s)
         await self._wait_while_frozen()

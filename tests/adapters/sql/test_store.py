@@ -146,7 +146,7 @@ async def test_every_query_uses_an_index(sqlite_url: str) -> None:
     async with store.engine.begin() as connection:
         for statement, parameters in statements[1:]:
             plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            steps = [step.detail for step in plan]
+            steps = [step.detail for step in plan if step.detail != "SCAN CONSTANT ROW"]  # a list of values
             assert [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE FOR ORDER" in step] == [], (
                 statement
             )
