@@ -17,7 +17,7 @@ from tests.chaos.site import LIMITS, Site
 from tests.chaos.storm import Storm
 from tests.chaos.user import End, Request, User
 
-AUDIT_LIMITS = msgspec.structs.replace(LIMITS, lease_margin_s=0.001, late_write_s=0.001)
+AUDIT_LIMITS = msgspec.structs.replace(LIMITS, timeout_s=0.001, settle_timeout_s=0.001, late_write_s=0.001)
 """Limits with which the audit also examines generations that have just ended, because no process works on them."""
 
 
@@ -60,9 +60,7 @@ async def judge(storm: Storm) -> Verdict:
 
 async def _audit(site: Site) -> list[Finding]:
     """Return the findings of `plushify doctor`."""
-    audit = AuditUseCase(
-        store=site.store, blobs=site.blobs, new_id=uuid7, limits=AUDIT_LIMITS
-    )
+    audit = AuditUseCase(store=site.store, blobs=site.blobs, new_id=uuid7, limits=AUDIT_LIMITS)
     return [finding async for finding in audit.findings()]
 
 

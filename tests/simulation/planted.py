@@ -99,15 +99,6 @@ def renewal_that_ignores_the_fence(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(MemoryGenerations, "renew", renew_all)
 
 
-def release_that_ignores_the_status(patch: pytest.MonkeyPatch) -> None:
-    """Release queued generations by id alone, so that one that another process runs loses its lease."""
-
-    async def release_all(self: MemoryGenerations, generation_ids: Collection[UUID], now: datetime) -> None:
-        _set_lease(self, generation_ids, now)
-
-    patch.setattr(MemoryGenerations, "release", release_all)
-
-
 def lease_judged_by_the_own_clock(patch: pytest.MonkeyPatch) -> None:
     """Take all times from the clock of the process, so that one whose clock is fast ends leases too early."""
 
@@ -322,7 +313,6 @@ PLANTED: tuple[Plant, ...] = (
     refund_without_unique_key,
     no_renewal,
     renewal_that_ignores_the_fence,
-    release_that_ignores_the_status,
     lease_judged_by_the_own_clock,
     dispatch_after_the_call,
     blobs_deleted_after_the_row,

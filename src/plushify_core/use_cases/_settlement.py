@@ -90,16 +90,14 @@ class Settlement:
             message = "generation %s: this process ends before the cost of its call is recorded: %s, %s"
             log.error(message, generation_id, attempt.billing, attempt.facts)
 
-    async def _retry(
-        self, running: Generation, commit: Callable[[], Awaitable[T]], *, ends_s: float = math.inf
-    ) -> T:
+    async def _retry(self, running: Generation, commit: Callable[[], Awaitable[T]], *, ends_s: float = math.inf) -> T:
         """Return the result of the first `commit` that raises no error.
 
         Args:
             running: generation of the attempt.
             commit: commits a transaction. It can be repeated.
-            ends_s: time of the event loop in seconds. If the first try after it fails, its error is raised. So a process
-                that was frozen in a try has another one, which shows that its lease is lost.
+            ends_s: time of the event loop in seconds. If the first try after it fails, its error is raised. A process
+                that was frozen in a try so has another one, which shows that its lease is lost.
         """
         loop = asyncio.get_running_loop()
         # The last bits of an id are random, so the generations of a process do not try again at the same moments.

@@ -28,9 +28,7 @@ LONG_AFTER_S = 1_000
 
 async def audit(plushify: InMemoryPlushify, *, repair: bool = False) -> list[Finding]:
     """Return the findings of an audit."""
-    case = AuditUseCase(
-        store=plushify.store, blobs=plushify.blobs, new_id=plushify.new_id, limits=plushify.limits
-    )
+    case = AuditUseCase(store=plushify.store, blobs=plushify.blobs, new_id=plushify.new_id, limits=plushify.limits)
     return [finding async for finding in case.findings(repair=repair)]
 
 

@@ -183,6 +183,24 @@ async def test_shutdown_gives_back_what_it_reclaimed() -> None:
 
 
 @on_virtual_time
+async def test_shutdown_leaves_the_leases_of_others() -> None:
+    """A generation that is queued here and runs in another process keeps its lease at a shutdown."""
+    limits = Limits(max_running=1, drain_s=0)
+    busy = InMemoryPlushify(limits=limits, model=MemoryImageModel(delay_s=55))
+    other = busy.another_process(MemoryImageModel(delay_s=30))
+    await busy.submit()
+    generation = await busy.submit()
+    await asyncio.sleep(20)
+    async with busy.running():
+        await asyncio.sleep(1)
+        run = asyncio.create_task(other.generate.run(generation.id))
+        await asyncio.sleep(1)
+    assert (await other.recover.sweep()).refunded == 0
+
+    assert (await run).status is Status.SUCCEEDED
+
+
+@on_virtual_time
 async def test_sweep_during_a_shutdown() -> None:
     """What a sweep reclaims while the process shuts down is given back."""
     plushify = InMemoryPlushify()
