@@ -69,7 +69,7 @@ class SqlTransaction(ports.Transaction):
     """Transaction that is open on `connection`. `clock` is the time on SQLite."""
 
     connection: AsyncConnection
-    clock: Clock
+    clock: Clock = utc_now
     _now: datetime | None = field(init=False, default=None)
 
     async def now(self) -> datetime:
