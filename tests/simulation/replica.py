@@ -40,7 +40,7 @@ SLOW_S = 5.0, 25.0, 130.0
 SLOW_TRANSACTION_S = 0.5, 3.0
 
 LATE_WRITE_S = 90.0
-"""Longest duration of a write that outlives its process. It is less than `late_write_s` on the clock of any replica."""
+"""Longest duration of a write that outlives its process. It is less than `late_write_s`."""
 
 
 class Fault(Exception):
