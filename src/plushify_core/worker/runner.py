@@ -180,7 +180,7 @@ class Runner:
         queued = self._tasks.keys() - self._running
         for generation_id in queued:
             self._tasks[generation_id].cancel()
-        await self.release(queued)
+        releasing = asyncio.create_task(self.release(queued))
         if self._tasks:
             log.info("waiting up to %g s for %d generations", self._limits.drain_s, len(self._running))
             _, late = await asyncio.wait(self._tasks.values(), timeout=self._limits.drain_s)
@@ -189,6 +189,7 @@ class Runner:
             if late:
                 # A result that cannot be committed in this time is settled by a sweep of another process.
                 await asyncio.wait(late, timeout=CLEANUP_TIMEOUT_S)
+        await asyncio.wait({releasing})
         try:
             await asyncio.wait_for(self._generate.wait_for_cleanup(), CLEANUP_TIMEOUT_S)
         except TimeoutError:
