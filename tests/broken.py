@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel, MemoryStore
 from plushify_core.ports import BlobEntry, ModelRequest, ModelResult, Transaction
+from tests import virtual_time
 
 T = TypeVar("T")
 
@@ -88,17 +89,20 @@ class BrokenStore(MemoryStore):
         lost_answers: number of the next commits with changes that raise an error although they succeed. They are
             counted after the refusals.
         commit_delay_s: duration of each commit, in seconds.
+        transactions: number of transactions so far.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(clock=virtual_time.now)
         self.refusals = 0
         self.lost_answers = 0
         self.commit_delay_s = 0.0
+        self.transactions = 0
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         """Return a transaction whose commit may fail."""
+        self.transactions += 1
         before = self._tables
         async with super().begin() as tx:
             yield tx

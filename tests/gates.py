@@ -10,9 +10,10 @@ import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any, Protocol, TypeVar, cast
 
-from plushify_core.ports import BlobStore, Events, ImageModel, Store, Transaction
+from plushify_core.ports import BlobStore, Clock, Events, ImageModel, Store, Transaction
 
 Port = TypeVar("Port", BlobStore, Events, ImageModel)
 
@@ -71,17 +72,38 @@ class Fuse:
                 self._frozen_until_s = now_s + (self._freeze_s or 0)
             self.passages.append(passage)
         if now_s < self._frozen_until_s:
-            await asyncio.sleep(self._frozen_until_s - now_s)
+            cancelled = await sleep_despite_cancellation(self._frozen_until_s - now_s)
+            if cancelled and not self.cut:
+                raise asyncio.CancelledError  # a frozen process receives its cancellation when it continues
         if self.cut:
             raise PowerCut
 
 
-class GatedStore(Store):
-    """Store whose transactions pass a gate, and every call within them."""
+async def sleep_despite_cancellation(seconds: float) -> bool:
+    """Sleep for the whole time even if cancelled meanwhile. Return whether the task was cancelled."""
+    loop = asyncio.get_running_loop()
+    ends_s, cancelled = loop.time() + seconds, False
+    while (left_s := ends_s - loop.time()) > 0:
+        try:
+            await asyncio.sleep(left_s)
+        except asyncio.CancelledError:
+            cancelled = True
+    return cancelled
 
-    def __init__(self, store: Store, gate: Gate) -> None:
+
+class GatedStore(Store):
+    """Store whose transactions pass a gate, and every call within them.
+
+    Args:
+        store: the store.
+        gate: gate to pass.
+        clock: time of the store, if a test sets it. Otherwise, it is that of `store`.
+    """
+
+    def __init__(self, store: Store, gate: Gate, *, clock: Clock | None = None) -> None:
         self._store = store
         self._gate = gate
+        self._clock = clock
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
@@ -92,15 +114,19 @@ class GatedStore(Store):
         """
         await self._gate.before("begin")
         async with self._store.begin() as tx:
-            yield cast(Transaction, _GatedTransaction(tx, self._gate))
+            yield cast(Transaction, _GatedTransaction(tx, self._gate, self._clock))
             await self._gate.before("commit")
         await self._gate.after("commit")
 
 
 class _GatedTransaction:
-    def __init__(self, tx: Transaction, gate: Gate) -> None:
+    def __init__(self, tx: Transaction, gate: Gate, clock: Clock | None) -> None:
         self._tx = tx
         self._gate = gate
+        self._clock = clock
+
+    async def now(self) -> datetime:
+        return self._clock() if self._clock else await self._tx.now()
 
     def __getattr__(self, name: str) -> Any:
         repository = _GatedPort(name, getattr(self._tx, name), self._gate)

@@ -128,7 +128,7 @@ class InMemoryPlushify(PlushifyForTests):
         limits: Limits | None = None,
     ) -> None:
         super().__init__(
-            store=store or MemoryStore(),
+            store=store or MemoryStore(clock=clock),
             blobs=blobs or MemoryBlobStore(clock),
             codec=MemoryImageCodec(),
             model=model or MemoryImageModel(),

@@ -59,6 +59,7 @@ def violations(snapshot: Snapshot) -> Iterator[str]:
     yield from _prices(snapshot)
     yield from _calls(snapshot)
     yield from _blobs(snapshot)
+    yield from _leases(snapshot)
 
 
 def unsettled(snapshot: Snapshot) -> Iterator[str]:
@@ -121,6 +122,12 @@ def _calls(snapshot: Snapshot) -> Iterator[str]:
             yield f"{_name(generation)} is {generation.status}, and its model call is not recorded"
         if call is not None and (call.outcome is Outcome.CALLING) is not (generation.status is Status.RUNNING):
             yield f"{_name(generation)} is {generation.status}, and its call is {call.outcome}"
+
+
+def _leases(snapshot: Snapshot) -> Iterator[str]:
+    for generation in snapshot.generations.values():
+        if generation.finished and generation.lease_until is not None:
+            yield f"{_name(generation)} is {generation.status}, and has a lease"
 
 
 def _blobs(snapshot: Snapshot) -> Iterator[str]:

@@ -39,7 +39,8 @@ class Plushify:
         codec: reader and writer of pictures.
         model: image model that draws.
         events: publisher of changes.
-        clock: current time in UTC.
+        clock: current time in UTC, for limits and reports of a day and the age of orphaned blobs. All other times are
+            those of the store.
         new_id: new ids that sort by time.
         catalog: styles and qualities to choose from.
         limits: limits and durations.
@@ -73,16 +74,12 @@ class Plushify:
     @cached_property
     def gallery(self) -> GalleryUseCase:
         """Gallery of a user."""
-        return GalleryUseCase(
-            store=self.store, blobs=self.blobs, events=self.events, clock=self.clock, limits=self.limits
-        )
+        return GalleryUseCase(store=self.store, blobs=self.blobs, events=self.events, limits=self.limits)
 
     @cached_property
     def credits(self) -> CreditsUseCase:
         """Credits of a user."""
-        return CreditsUseCase(
-            store=self.store, events=self.events, clock=self.clock, new_id=self.new_id, limits=self.limits
-        )
+        return CreditsUseCase(store=self.store, events=self.events, new_id=self.new_id, limits=self.limits)
 
     @cached_property
     def recover(self) -> RecoverUseCase:
@@ -91,7 +88,6 @@ class Plushify:
             store=self.store,
             blobs=self.blobs,
             events=self.events,
-            clock=self.clock,
             new_id=self.new_id,
             limits=self.limits,
         )
@@ -121,7 +117,7 @@ class Plushify:
     @cached_property
     def sweeper(self) -> Sweeper:
         """Periodic recovery of this process."""
-        return Sweeper(recover=self.recover, runner=self.runner, interval_s=self.limits.sweep_interval_s)
+        return Sweeper(recover=self.recover, runner=self.runner, limits=self.limits)
 
     @asynccontextmanager
     async def running(self, *jobs: Job) -> AsyncIterator[None]:

@@ -25,7 +25,7 @@ from plushify_core import (
     utc_now,
     uuid7,
 )
-from plushify_core.ports import AccountStore, BlobStore, ImageCodec, ImageModel
+from plushify_core.ports import AccountStore, BlobStore, Clock, ImageCodec, ImageModel
 from plushify_web.api.health import ReadinessChecks
 from plushify_web.identity.accounts import Accounts
 from plushify_web.identity.authentication import SessionCookie
@@ -56,12 +56,13 @@ def _database_url(settings: Settings) -> "str | URL":
     return settings.database_url or URL.create("sqlite", database=str(_data_dir(settings) / "plushify.db"))
 
 
-def _store(database_url: "str | URL", settings: Settings, closing: "AsyncExitStack[None]") -> "SqlStore":
+def _store(database_url: "str | URL", settings: Settings, closing: "AsyncExitStack[None]", clock: Clock) -> "SqlStore":
     from plushify_adapters.sql import SqlStore
 
     try:
         store = SqlStore(
             database_url,
+            clock=clock,
             statement_timeout_s=settings.database_timeout_s,
             idle_in_transaction_timeout_s=settings.database_timeout_s,
             connect_timeout_s=settings.database_connect_timeout_s,
@@ -253,7 +254,7 @@ class Container(containers.DeclarativeContainer):
     limits = settings.provided.limits
 
     database_url = providers.Singleton(_database_url, settings)
-    store = providers.Singleton(_store, database_url, settings, closing)
+    store = providers.Singleton(_store, database_url, settings, closing, clock.provider)
     account_store = providers.Singleton(_account_store, store)
     migrations = providers.Singleton(_migrations, store)
     blobs = providers.Singleton(_blobs, settings)
@@ -275,9 +276,7 @@ class Container(containers.DeclarativeContainer):
     )
     # The commands of an operator use these instead of `plushify`: they must work while the catalog, the codec or the
     # model is broken or not installed.
-    credits = providers.Singleton(
-        CreditsUseCase, store=store, events=events, clock=clock.provider, new_id=uuid7, limits=limits
-    )
+    credits = providers.Singleton(CreditsUseCase, store=store, events=events, new_id=uuid7, limits=limits)
     costs = providers.Singleton(CostsUseCase, store=store, clock=clock.provider)
     audit = providers.Singleton(
         AuditUseCase, store=store, blobs=blobs, clock=clock.provider, new_id=uuid7, limits=limits
@@ -287,7 +286,6 @@ class Container(containers.DeclarativeContainer):
         store=store,
         blobs=blobs,
         events=events,
-        clock=clock.provider,
         new_id=uuid7,
         limits=limits,
     )

@@ -99,7 +99,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     openrouter_zdr: Flag = False
     generation_timeout_s: Seconds = _LIMITS.timeout_s
     pending_lease_s: Seconds = _LIMITS.pending_lease_s
-    lease_margin_s: Seconds = _LIMITS.lease_margin_s
+    lease_s: Seconds = _LIMITS.lease_s
+    settle_timeout_s: Seconds = _LIMITS.settle_timeout_s
     late_write_s: Seconds = _LIMITS.late_write_s
     free_credits: Credits = _LIMITS.free_credits
     credits_expire_days: ExpiryDays | None = None
@@ -154,7 +155,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Limits(
             timeout_s=self.generation_timeout_s,
             pending_lease_s=self.pending_lease_s,
-            lease_margin_s=self.lease_margin_s,
+            lease_s=self.lease_s,
+            settle_timeout_s=self.settle_timeout_s,
             late_write_s=self.late_write_s,
             undo_delete_s=self.undo_delete_s,
             free_credits=self.free_credits,

@@ -109,8 +109,8 @@ async def through_asyncpg(url: str, script: Script) -> float:
 async def compare(name: str, url: str, bare_url: str, replay: Replay) -> str:
     """Return the line of the report for one database."""
     store, bare = SqlStore(url), SqlStore(bare_url)
-    postings = LedgerPostings(clock=lambda: NOW, new_id=Ids(lambda: NOW), limits=Limits(free_credits=1_000_000))
-    outcomes = OutcomeRecorder(clock=lambda: NOW, postings=postings)
+    postings = LedgerPostings(new_id=Ids(lambda: NOW), limits=Limits(free_credits=1_000_000))
+    outcomes = OutcomeRecorder(postings=postings)
     for database in (store, bare):
         await Migrations(database.engine).upgrade()
     await bare.aclose()

@@ -5,20 +5,19 @@ Each check yields one sentence per violation.
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
 
 from plushify_adapters.images import VipsImageCodec
-from plushify_core import AuditUseCase, Billing, EntryKind, Finding, ModelCall, Outcome, Status, uuid7
+from plushify_core import AuditUseCase, Billing, EntryKind, Finding, ModelCall, Outcome, Status, utc_now, uuid7
 from tests import invariants
 from tests.chaos.bill import ReceivedCall, by_photo, digest, read_bill
 from tests.chaos.site import LIMITS, Site
 from tests.chaos.storm import Storm
 from tests.chaos.user import End, Request, User
 
-AUDIT_LIMITS = msgspec.structs.replace(LIMITS, lease_margin_s=0.001, late_write_s=0.001)
+AUDIT_LIMITS = msgspec.structs.replace(LIMITS, timeout_s=0.001, settle_timeout_s=0.001, late_write_s=0.001)
 """Limits with which the audit also examines generations that have just ended, because no process works on them."""
 
 
@@ -61,9 +60,7 @@ async def judge(storm: Storm) -> Verdict:
 
 async def _audit(site: Site) -> list[Finding]:
     """Return the findings of `plushify doctor`."""
-    audit = AuditUseCase(
-        store=site.store, blobs=site.blobs, clock=lambda: datetime.now(UTC), new_id=uuid7, limits=AUDIT_LIMITS
-    )
+    audit = AuditUseCase(store=site.store, blobs=site.blobs, clock=utc_now, new_id=uuid7, limits=AUDIT_LIMITS)
     return [finding async for finding in audit.findings()]
 
 

@@ -1,5 +1,6 @@
 """Monitored store and blob store of a world: they check every change when it takes effect."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from plushify_adapters.memory import MemoryBlobStore, MemoryStore
 from plushify_core import Generation, LedgerEntry, Status
 from plushify_core.ports import Transaction
-from tests import invariants
+from tests import invariants, virtual_time
 from tests.invariants import short
 from tests.simulation.replica import Replica, current_replica
 
@@ -39,6 +40,7 @@ class Monitor:
         report_violation: called with every broken promise.
 
     Attributes:
+        faults_end_s: virtual time at which the latest fault of any process ends.
         purged_successes: ids of the purged generations that had succeeded. Their users paid for them, and no row shows
             it any more.
     """
@@ -49,6 +51,7 @@ class Monitor:
         self.store = MonitoredStore(self)
         self.blobs = MonitoredBlobs(self)
         self.purged_successes: set[UUID] = set()
+        self.faults_end_s = 0.0
         self._dispatched_by: dict[UUID, Replica] = {}
 
     def snapshot(self) -> invariants.Snapshot:
@@ -95,16 +98,21 @@ class Monitor:
         if new is not None and new.status is Status.RUNNING:
             self._dispatched_by[generation_id] = replica
         if old is not None and old.status is Status.RUNNING:
-            self._check_owner(old)
+            self._check_owner(old, new)
         if old is not None and old.status is Status.SUCCEEDED and new is None:
             self.purged_successes.add(generation_id)
 
-    def _check_owner(self, running: Generation) -> None:
-        """Check that no other process ends a generation whose process is responsive and has time left."""
+    def _check_owner(self, running: Generation, new: Generation | None) -> None:
+        """Check that no other process changes a running generation before its lease expires."""
         owner, replica = self._dispatched_by[running.id], current_replica.get()
-        if owner is not replica and owner.responsive and owner.clock() < running.deadline_at:
-            name = short(running.id)
-            self.report_violation(f"{replica.name} ended generation {name} while {owner.name} was running it")
+        assert running.lease_until is not None, "a running generation has a lease"
+        if owner is not replica and virtual_time.now() < running.lease_until:
+            change = "ended" if new is None or new.finished else "changed"
+            self.report_violation(f"{replica.name} {change} generation {short(running.id)}, leased to {owner.name}")
+        if owner is not replica and owner.responsive and owner.runs(running.id):
+            quiet_s = asyncio.get_running_loop().time() - self.faults_end_s
+            if quiet_s > 2 * owner.plushify.limits.lease_s:  # enough for several renewals
+                self.report_violation(f"{owner.name} runs generation {short(running.id)}, and lost its lease")
 
 
 def _state(generation: Generation | None) -> str:
@@ -119,7 +127,7 @@ class MonitoredStore(MemoryStore):
     """Store that passes each commit to the monitor."""
 
     def __init__(self, monitor: Monitor) -> None:
-        super().__init__()
+        super().__init__(clock=virtual_time.now)
         self._monitor = monitor
 
     @asynccontextmanager

@@ -7,7 +7,7 @@ import msgspec
 
 MAX_REPLICAS = 3
 MAX_OPERATIONS = 24
-MAX_SKEW_S = 10
+MAX_SKEW_S = 60
 
 
 class Kind(StrEnum):

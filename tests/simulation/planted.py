@@ -3,9 +3,11 @@
 Each function plants one mistake with pytest's `monkeypatch`, until the test ends. Its docstring describes the mistake.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,13 +27,15 @@ from plushify_core import (
     Status,
 )
 from plushify_core.ports import EncodedImage, Transaction
-from plushify_core.use_cases._attempt import Attempt, Succeeded
+from plushify_core.use_cases._attempt import Attempt, Succeeded, Until
 from plushify_core.use_cases._dispatch import Dispatch
+from plushify_core.use_cases._leases import LeaseKeeper
 from plushify_core.use_cases._ledger_postings import LedgerPostings
 from plushify_core.use_cases._outcomes import OutcomeRecorder
 from plushify_core.use_cases._settlement import Settlement
 from plushify_core.use_cases._submission import Submission
-from tests.gates import GatedStore
+from tests import virtual_time
+from tests.gates import GatedStore, _GatedTransaction
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -98,26 +102,60 @@ def refund_by_hand_of_anything(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(CreditsUseCase, "_refuse_unfinished", unfinished)
 
 
-def lease_shorter_than_the_deadline(patch: pytest.MonkeyPatch) -> None:
-    """End the lease before the deadline, so that a sweep fails a generation whose process still has time."""
-    patch.setattr(Limits, "lease_margin", timedelta(seconds=-40))
+def no_renewal(patch: pytest.MonkeyPatch) -> None:
+    """Never renew a lease, so that a sweep fails a generation whose process works on it."""
+
+    async def renew_nothing(self: LeaseKeeper) -> None:
+        return None
+
+    patch.setattr(LeaseKeeper, "_try_to_renew", renew_nothing)
+
+
+def renewal_that_ignores_the_fence(patch: pytest.MonkeyPatch) -> None:
+    """Renew leases by id alone, so that a process that was frozen gives a lease to a finished generation."""
+
+    async def renew_all(self: MemoryGenerations, fences: Mapping[UUID, int], until: datetime) -> Collection[UUID]:
+        return _set_lease(self, fences, until)
+
+    patch.setattr(MemoryGenerations, "renew", renew_all)
+
+
+def lease_judged_by_the_own_clock(patch: pytest.MonkeyPatch) -> None:
+    """Take all times from the clock of the process, so that one whose clock is fast ends leases too early."""
+
+    async def own_time(self: Any) -> datetime:
+        return self._gate.clock()
+
+    patch.setattr(_GatedTransaction, "now", own_time)
+
+
+def _set_lease(generations: MemoryGenerations, ids: Iterable[UUID], until: datetime) -> Collection[UUID]:
+    """Set the leases as a database does, which does not know the rules of the entity."""
+    found = [generations.tables.generations[one] for one in ids if one in generations.tables.generations]
+    for generation in found:
+        changed = copy.copy(generation)
+        msgspec.structs.force_setattr(changed, "lease_until", until)
+        generations.tables.generations[generation.id] = changed
+    return [generation.id for generation in found]
 
 
 def dispatch_after_the_call(patch: pytest.MonkeyPatch) -> None:
     """Call the model before the dispatch is committed, so that it is called again after a crash in between."""
 
-    async def dispatch_in_memory(self: Dispatch, generation_id: UUID) -> tuple[Generation, bool]:
+    async def dispatch_in_memory(self: Dispatch, generation_id: UUID) -> tuple[Generation, Until | None]:
         async with self.store.begin() as tx:
+            now = await tx.now()
             generation = await tx.generations.get(generation_id)
         if generation is None:
             raise NotFound
         if generation.status is not Status.PENDING:
-            return generation, False
-        return generation.dispatch(generation.deadline_at + self.limits.lease_margin), True
+            return generation, None
+        ends_s = asyncio.get_running_loop().time() + self.limits.timeout_s
+        return generation.dispatch(now + self.limits.timeout), Until(lease_s=ends_s, deadline_s=ends_s)
 
     commit = Settlement._commit
 
-    async def dispatch_and_commit(self: Settlement, running: Generation, attempt: Attempt) -> Generation | None:
+    async def dispatch_and_commit(self: Settlement, running: Generation, attempt: Attempt) -> Any:
         async with self.store.begin() as tx:
             pending = await tx.generations.get(running.id)
             if pending is not None and await tx.generations.replace(pending, running):
@@ -145,10 +183,13 @@ def photo_stored_before_the_row(patch: pytest.MonkeyPatch) -> None:
     """Store the photo before its row, so that a crash in between leaves a blob without a row."""
     charge_and_store = Submission._charge_and_store
 
-    async def store_first(self: Submission, generation: Generation, photo: EncodedImage) -> Generation:
-        assert generation.original is not None
-        await self.blobs.put(generation.original.key, photo.data, media_type=photo.media_type)
-        return await charge_and_store(self, generation, photo)
+    async def store_first(
+        self: Submission, submit_at: Callable[[datetime], Generation], photo: EncodedImage
+    ) -> Generation:
+        original = submit_at(virtual_time.now()).original
+        assert original is not None
+        await self.blobs.put(original.key, photo.data, media_type=photo.media_type)
+        return await charge_and_store(self, submit_at, photo)
 
     patch.setattr(Submission, "_charge_and_store", store_first)
 
@@ -190,8 +231,7 @@ def no_deadline(patch: pytest.MonkeyPatch) -> None:
     run = Attempt.run
 
     async def run_without_deadline(self: Attempt) -> None:
-        self.generation = msgspec.structs.replace(self.generation, deadline_at=datetime.max.replace(tzinfo=UTC))
-        self.limits = msgspec.structs.replace(self.limits, timeout_s=1e6)
+        self.until = self.until._replace(deadline_s=1e6)
         await run(self)
 
     patch.setattr(Attempt, "run", run_without_deadline)
@@ -201,7 +241,7 @@ def commit_error_taken_as_rollback(patch: pytest.MonkeyPatch) -> None:
     """Remove the pictures of a success when its commit raises, although it may have been committed."""
     commit = Settlement._commit
 
-    async def discard_on_error(self: Settlement, running: Generation, attempt: Attempt) -> Generation | None:
+    async def discard_on_error(self: Settlement, running: Generation, attempt: Attempt) -> Any:
         try:
             return await commit(self, running, attempt)
         except Exception:
@@ -294,7 +334,9 @@ PLANTED: tuple[Plant, ...] = (
     refund_without_unique_key,
     grant_without_unique_key,
     refund_by_hand_of_anything,
-    lease_shorter_than_the_deadline,
+    no_renewal,
+    renewal_that_ignores_the_fence,
+    lease_judged_by_the_own_clock,
     dispatch_after_the_call,
     blobs_deleted_after_the_row,
     photo_stored_before_the_row,

@@ -14,7 +14,7 @@ from plushify_adapters.memory import MemoryEvents, MemoryImageCodec
 from plushify_core import Limits
 from plushify_core.ports import BlobStore, ImageModel, Store
 from tests import virtual_time
-from tests.gates import GatedStore, PowerCut, gated
+from tests.gates import GatedStore, PowerCut, gated, sleep_despite_cancellation
 from tests.in_memory import Ids, PlushifyForTests
 from tests.simulation.plan import NO_FAULTS, FaultRates, Operation
 
@@ -40,7 +40,7 @@ SLOW_S = 5.0, 25.0, 130.0
 SLOW_TRANSACTION_S = 0.5, 3.0
 
 LATE_WRITE_S = 90.0
-"""Longest duration of a write that outlives its process. It is less than `late_write_s` on the clock of any replica."""
+"""Longest duration of a write that outlives its process. It is less than `late_write_s`."""
 
 
 class Fault(Exception):
@@ -64,7 +64,7 @@ class Journal(Protocol):
         """Add a line to the trace."""
         ...
 
-    def record_fault(self, kind: str, name: str, text: str) -> None:
+    def record_fault(self, kind: str, name: str, text: str, *, lasts_s: float = 0) -> None:
         """Count a fault and add it to the trace. A plan can mute the fault by its name."""
         ...
 
@@ -160,6 +160,10 @@ class Replica:
         """Whether the process is neither dead nor frozen."""
         return not self.dead and asyncio.get_running_loop().time() >= self.frozen_until_s
 
+    def runs(self, generation_id: UUID) -> bool:
+        """Return whether the process runs this generation, and so renews its lease."""
+        return generation_id in self.plushify.generate._leases._fences
+
     def start(self) -> None:
         """Start the process."""
         self._serving = asyncio.create_task(self._serve())
@@ -222,11 +226,12 @@ class Replica:
         if call.startswith("blobs.put") and passage.draws(passage.rates.late_write):
             delay_s = min(slow_s, LATE_WRITE_S)
             self._journal.record_fault("late write", passage.name, f"{self.name}: {call} takes {delay_s:g} s")
-            await _sleep_despite_cancellation(delay_s)
+            await sleep_despite_cancellation(delay_s)
             return True
         if passage.draws(passage.rates.slow):
             delay_s = slow_s
-            self._journal.record_fault("slow", passage.name, f"{self.name}: {call} takes {delay_s:g} s")
+            text = f"{self.name}: {call} takes {delay_s:g} s"
+            self._journal.record_fault("slow", passage.name, text, lasts_s=delay_s)
         if delay_s:
             await asyncio.sleep(delay_s)
         await self._wait_while_frozen()
@@ -234,7 +239,7 @@ class Replica:
 
     async def _wait_while_frozen(self) -> None:
         left_s = self.frozen_until_s - asyncio.get_running_loop().time()
-        if left_s > 0 and not self.dead and await _sleep_despite_cancellation(left_s):
+        if left_s > 0 and not self.dead and await sleep_despite_cancellation(left_s):
             raise asyncio.CancelledError  # a frozen process receives its cancellation when it continues
 
     def _crash_at_random(self, when: str, call: str, passage: "_Passage") -> None:
@@ -253,15 +258,3 @@ class _Passage(NamedTuple):
     def draws(self, rate: float) -> bool:
         """Return at random, with probability `rate`, whether a fault happens."""
         return self.rng.random() < rate
-
-
-async def _sleep_despite_cancellation(seconds: float) -> bool:
-    """Sleep for the whole time even if cancelled meanwhile. Return whether the task was cancelled."""
-    loop = asyncio.get_running_loop()
-    ends_s, cancelled = loop.time() + seconds, False
-    while (left_s := ends_s - loop.time()) > 0:
-        try:
-            await asyncio.sleep(left_s)
-        except asyncio.CancelledError:
-            cancelled = True
-    return cancelled

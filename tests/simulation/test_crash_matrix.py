@@ -65,7 +65,7 @@ class Case:
     def process(self, fuse: Fuse, answer: Answer = Answer.PICTURE) -> PlushifyForTests:
         """Return a new process with this fuse between it and its ports."""
         return PlushifyForTests(
-            store=GatedStore(self.store, fuse),
+            store=GatedStore(self.store, fuse, clock=self.clock),
             blobs=gated("blobs", self.blobs, fuse),
             codec=MemoryImageCodec(),
             model=gated("model", ScriptedModel(lambda: Script(answer=answer), self._count_call), fuse),

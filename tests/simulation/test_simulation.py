@@ -46,8 +46,9 @@ def test_plans_have_everything() -> None:
 
 
 def test_late_writes_end() -> None:
-    """Simulated late writes end within the limit, whichever two clocks measure them."""
-    assert LIMITS.late_write_s >= LATE_WRITE_S + 2 * MAX_SKEW_S
+    """Simulated late writes end within the limit. The clocks of the replicas differ by more than a lease."""
+    assert LIMITS.late_write_s > LATE_WRITE_S
+    assert LIMITS.lease_s < MAX_SKEW_S
 
 
 def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:

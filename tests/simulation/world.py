@@ -130,11 +130,16 @@ class World:
         """Add a line to the trace."""
         self._trace.append(f"{asyncio.get_running_loop().time():9.3f} s  {text}")
 
-    def record_fault(self, kind: str, name: str, text: str) -> None:
+    def record_fault(self, kind: str, name: str, text: str, *, lasts_s: float = 0) -> None:
         """Count a fault and add it to the trace. A plan can mute the fault by its name."""
+        self._extend_faults(lasts_s)
         self._faults[kind] += 1
         self._fault_names.append(name)
         self.record(f"! {text}")
+
+    def _extend_faults(self, lasts_s: float) -> None:
+        ends_s = asyncio.get_running_loop().time() + lasts_s
+        self._monitor.faults_end_s = max(self._monitor.faults_end_s, ends_s)
 
     def _report_violation(self, violation: str) -> None:
         if not self._violation.done():
@@ -227,6 +232,7 @@ class World:
             case Kind.FREEZE:
                 self.record(f"{replica.name} freezes for {operation.freeze_s:g} s")
                 self._faults["freeze"] += 1
+                self._extend_faults(operation.freeze_s)
                 replica.frozen_until_s = asyncio.get_running_loop().time() + operation.freeze_s
             case Kind.REDEPLOY:
                 self.record(f"{replica.name} shuts down")

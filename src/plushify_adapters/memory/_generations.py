@@ -1,12 +1,14 @@
 """Generations in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from plushify_adapters.memory._tables import Repository, page
 from plushify_core import ports
-from plushify_core.domain.generation import Generation
+from plushify_core.domain.generation import Generation, Status
 from plushify_core.ports import GalleryFilter, Sort
 
 
@@ -56,6 +58,24 @@ class MemoryGenerations(Repository, ports.Generations):
     async def count_unfinished(self, user_id: str) -> int:
         return sum(found.user_id == user_id and not found.finished for found in self.tables.generations.values())
 
+    async def renew(self, fences: Mapping[UUID, int], lease_until: datetime) -> Collection[UUID]:
+        held = [
+            found
+            for generation_id, fence in fences.items()
+            if (found := self.tables.generations.get(generation_id)) is not None
+            if (found.status, found.fence) == (Status.RUNNING, fence)
+        ]
+        return self._set_lease(held, lease_until)
+
+    async def release(self, generation_ids: Collection[UUID], now: datetime) -> None:
+        reclaimed = [
+            found
+            for generation_id in generation_ids
+            if (found := self.tables.generations.get(generation_id)) is not None
+            if found.status is Status.PENDING and found.fence > 0
+        ]
+        self._set_lease(reclaimed, now)
+
     async def abandoned(self, now: datetime, *, limit: int) -> Sequence[Generation]:
         return self._oldest(lambda found: found.lease_until, until=now, limit=limit)
 
@@ -67,6 +87,11 @@ class MemoryGenerations(Repository, ports.Generations):
 
     async def expired_trash(self, deleted_before: datetime, *, limit: int) -> Sequence[Generation]:
         return self._oldest(lambda found: found.deleted_at, until=deleted_before, limit=limit)
+
+    def _set_lease(self, generations: Sequence[Generation], lease_until: datetime) -> Collection[UUID]:
+        for found in generations:
+            self.tables.generations[found.id] = msgspec.structs.replace(found, lease_until=lease_until)
+        return [found.id for found in generations]
 
     def _oldest(
         self, time_of: Callable[[Generation], datetime | None], *, until: datetime, limit: int

@@ -1,17 +1,17 @@
 """Generations in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Row, Select, and_, bindparam, delete, func, select, update
+from sqlalchemy import Column, ColumnElement, Row, Select, and_, bindparam, delete, func, select, tuple_, update
 
 from plushify_adapters.sql._statements import Repository, changes_one, insert_or_nothing
 from plushify_adapters.sql._tables import GENERATIONS
 from plushify_core import ports
-from plushify_core.domain.generation import Generation
+from plushify_core.domain.generation import Generation, Status
 from plushify_core.ports import GalleryFilter, Sort
 
 _COLUMNS = GENERATIONS.c
@@ -72,6 +72,14 @@ class SqlGenerations(Repository, ports.Generations):
     async def count_unfinished(self, user_id: str) -> int:
         return await self._count(_COUNT_UNFINISHED, {"user_id": user_id})
 
+    async def renew(self, fences: Mapping[UUID, int], lease_until: datetime) -> Collection[UUID]:
+        held = tuple_(_COLUMNS.id, _COLUMNS.fence).in_(fences.items())
+        return await self._set_lease(and_(_COLUMNS.status == Status.RUNNING, held), lease_until)
+
+    async def release(self, generation_ids: Collection[UUID], now: datetime) -> None:
+        reclaimed = and_(_COLUMNS.id.in_(generation_ids), _COLUMNS.status == Status.PENDING, _COLUMNS.fence > 0)
+        await self._set_lease(reclaimed, now)
+
     async def abandoned(self, now: datetime, *, limit: int) -> Sequence[Generation]:
         return await self._select_and_lock(_COLUMNS.lease_until <= now, _COLUMNS.lease_until, limit)
 
@@ -95,6 +103,13 @@ class SqlGenerations(Repository, ports.Generations):
         # SQLite ignores FOR UPDATE, and does not need it: it runs one writing transaction at a time.
         query = select(GENERATIONS).where(condition).order_by(since, _COLUMNS.id).limit(limit)
         return await self._all(query.with_for_update(skip_locked=True))
+
+    async def _set_lease(self, condition: ColumnElement[bool], lease_until: datetime) -> Collection[UUID]:
+        # Skips locked rows: a process that hangs while it settles one of them must not end the leases of the others.
+        unlocked = select(_COLUMNS.id).where(condition).with_for_update(skip_locked=True)
+        statement = update(GENERATIONS).where(_COLUMNS.id.in_(unlocked)).values(lease_until=lease_until)
+        renewed = await self.connection.execute(statement.returning(_COLUMNS.id))
+        return [row.id for row in renewed]
 
     async def _count(self, query: Select[int], parameters: dict[str, Any]) -> int:
         return (await self.connection.execute(query, parameters)).scalar_one()

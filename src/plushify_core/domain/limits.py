@@ -15,11 +15,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         timeout_s: time from the submission of a generation to its picture.
-        pending_lease_s: time after which another process may reclaim a submitted generation.
-        lease_margin_s: time between the deadline of a generation and the end of its lease. It covers the settlement
-            and the difference between the clocks of two machines.
+        pending_lease_s: time after which another process may reclaim a generation that is pending.
+        lease_s: lease of a running generation. Its process renews it three times in this time. When the process dies,
+            another one settles the generation after the rest of its lease.
+        settle_timeout_s: time during which a process tries to commit the result of a generation.
         late_write_s: time after a failure during which a write for the failed generation may still reach the blob
-            store. It covers the slowest write and the difference between the clocks of two machines.
+            store. It covers the slowest write.
         undo_delete_s: time during which a deleted generation can be restored.
         free_credits: credits of a new user.
         credits_expire_days: days after which granted credits expire; None: never.
@@ -31,7 +32,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_running: generations that one process runs at once.
         max_idempotency_key_chars: longest idempotency key, in characters.
         max_page_items: largest page of a list.
-        sweep_interval_s: time between two sweeps.
+        sweep_interval_s: time between two sweeps. Up to two thirds of `lease_s`, a sweep notices every failure of the
+            database that is long enough for a lease to expire.
         sweep_batch: rows of each kind that one sweep handles.
         drain_s: time that a graceful shutdown waits for running generations.
         audit_batch: rows or keys that the audit reads at once.
@@ -51,7 +53,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     timeout_s: float = 60.0
     pending_lease_s: float = 20.0
-    lease_margin_s: float = 30.0
+    lease_s: float = 10.0
+    settle_timeout_s: float = 60.0
     late_write_s: float = 120.0
     undo_delete_s: float = 30.0
     free_credits: int = FREE_CREDITS
@@ -64,7 +67,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_running: int = 16
     max_idempotency_key_chars: int = 255
     max_page_items: int = 100
-    sweep_interval_s: float = 10.0
+    sweep_interval_s: float = 5.0
     sweep_batch: int = 100
     drain_s: float = 20.0
     audit_batch: int = 500
@@ -93,13 +96,18 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def pending_lease(self) -> timedelta:
-        """Time after which another process may reclaim a submitted generation."""
+        """Time after which another process may reclaim a generation that is pending."""
         return timedelta(seconds=self.pending_lease_s)
 
     @property
-    def lease_margin(self) -> timedelta:
-        """Time between the deadline of a generation and the end of its lease."""
-        return timedelta(seconds=self.lease_margin_s)
+    def lease(self) -> timedelta:
+        """Lease of a running generation."""
+        return timedelta(seconds=self.lease_s)
+
+    @property
+    def settle_timeout(self) -> timedelta:
+        """Time during which a process tries to commit the result of a generation."""
+        return timedelta(seconds=self.settle_timeout_s)
 
     @property
     def late_write(self) -> timedelta:

@@ -1,6 +1,6 @@
 """Store: the database of generations, credits and model calls."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import StrEnum
@@ -72,6 +72,29 @@ class Generations(Protocol):
 
     async def count_unfinished(self, user_id: str) -> int:
         """Return the number of pending or running generations of the user."""
+        ...
+
+    async def renew(self, fences: Mapping[UUID, int], lease_until: datetime) -> Collection[UUID]:
+        """Set `lease_until` of the running generations with these ids and fences, in one statement.
+
+        The others are not changed. Generations that another open transaction has locked are skipped, if the database
+        supports it, so that one of them does not delay the renewal of the others.
+
+        Args:
+            fences: fence of each generation by its id.
+            lease_until: new end of their leases.
+
+        Returns:
+            The ids of the generations whose lease was renewed.
+        """
+        ...
+
+    async def release(self, generation_ids: Collection[UUID], now: datetime) -> None:
+        """Set `lease_until` of those of these generations to `now` that are pending and were reclaimed before.
+
+        A pending generation with the fence 0 was never reclaimed. It is not changed, because the process that submitted
+        it may still be storing its photo.
+        """
         ...
 
     async def abandoned(self, now: datetime, *, limit: int) -> Sequence[Generation]:
@@ -146,6 +169,14 @@ class Credits(Protocol):
 
 class Transaction(Protocol):
     """Transaction: its changes are committed together or not at all."""
+
+    async def now(self) -> datetime:
+        """Return the time of the database in UTC. It is read once, so it is the same in the whole transaction.
+
+        All times of generations and ledger entries come from here, because the clocks of two machines may differ. A
+        database that serves only one machine may use the clock of that machine.
+        """
+        ...
 
     @property
     def generations(self) -> Generations:

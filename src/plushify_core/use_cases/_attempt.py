@@ -5,18 +5,17 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
 from plushify_core.domain.catalog import Catalog
 from plushify_core.domain.errors import InvalidInput, Reason
 from plushify_core.domain.generation import Generation, Rendition, StoredImage, blob_key
-from plushify_core.domain.limits import Limits
 from plushify_core.domain.model_call import Billing, ModelFacts, Outcome
 from plushify_core.ports import (
     BlobMissing,
     BlobStore,
-    Clock,
     ImageCodec,
     ImageModel,
     ModelError,
@@ -26,6 +25,21 @@ from plushify_core.ports import (
 from plushify_core.use_cases._blob_removal import remove_renditions
 
 log = logging.getLogger(__name__)
+
+
+class Until(NamedTuple):
+    """Ends of a dispatch, as times of the event loop in seconds.
+
+    The clock of the event loop is never set. The times are counted from before the transaction read the time of the
+    database, so they are never too late, however long the transaction took.
+
+    Args:
+        lease_s: end of the lease, if it is not renewed.
+        deadline_s: deadline of the generation.
+    """
+
+    lease_s: float
+    deadline_s: float
 
 
 class Succeeded(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +66,10 @@ class Attempt:
     The deadline holds even if an adapter ignores its cancellation: the attempt stops waiting, and `discard` removes
     what the adapter stores afterwards.
 
+    Args:
+        generation: the running generation.
+        until: ends of its dispatch.
+
     Attributes:
         result: result so far. It is "interrupted" until `run` ends.
         billing: whether the provider charges for the call, as far as known.
@@ -60,8 +78,7 @@ class Attempt:
 
     generation: Generation
     catalog: Catalog
-    limits: Limits
-    clock: Clock
+    until: Until
     blobs: BlobStore
     codec: ImageCodec
     model: ImageModel
@@ -78,12 +95,12 @@ class Attempt:
         Raises:
             asyncio.CancelledError: the caller was cancelled. `result` is "interrupted".
         """
-        remaining_s = (self.generation.deadline_at - self.clock()).total_seconds()
-        if remaining_s <= 0:  # the dispatch took too long: do not pay for a picture that would be late
-            self.result, self.billing = Failed(reason=Reason.TIMEOUT), Billing.NOT_BILLED
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= min(self.until):  # the dispatch took too long: do not pay for a picture that would be discarded
+            reason = Reason.TIMEOUT if now_s >= self.until.deadline_s else Reason.INTERRUPTED
+            self.result, self.billing = Failed(reason=reason), Billing.NOT_BILLED
             return
-        # If the clock was set back, the whole timeout is still the limit.
-        timeout_s = min(remaining_s, self.limits.timeout_s)
+        timeout_s = self.until.deadline_s - now_s
         self._work = asyncio.create_task(self._draw(timeout_s))
         try:
             await asyncio.wait({self._work}, timeout=timeout_s)

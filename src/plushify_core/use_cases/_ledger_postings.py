@@ -13,7 +13,7 @@ from plushify_core.domain.generation import Generation, IllegalTransition
 from plushify_core.domain.grant_expiry import left_of_grants
 from plushify_core.domain.ledger import SYSTEM, EntryKind, LedgerEntry, Subscription
 from plushify_core.domain.limits import Limits
-from plushify_core.ports import Clock, NewId, Transaction
+from plushify_core.ports import NewId, Transaction
 
 PLAN = "free"
 """Plan of a new user."""
@@ -24,18 +24,17 @@ class LedgerPostings:
     """Writer of the credit ledger.
 
     Args:
-        clock: time of the entries.
         new_id: ids of the entries.
         limits: free credits of a new user, and lifetime of granted credits.
     """
 
-    clock: Clock
     new_id: NewId
     limits: Limits
 
     async def ensure_subscription(self, tx: Transaction, user_id: str) -> Subscription:
         """Return the subscription of the user. Create it with the free credits if the user is new."""
-        opened = await tx.credits.open(Subscription(user_id=user_id, plan=PLAN, balance=0, created_at=self.clock()))
+        new = Subscription(user_id=user_id, plan=PLAN, balance=0, created_at=await tx.now())
+        opened = await tx.credits.open(new)
         if opened and self.limits.free_credits:
             await self.post(tx, user_id, EntryKind.GRANT, self.limits.free_credits, reason="free credits")
         subscription = await tx.credits.subscription(user_id)
@@ -64,7 +63,7 @@ class LedgerPostings:
         Raises:
             InsufficientCredits: the balance would become negative.
         """
-        now = self.clock()
+        now = await tx.now()
         lifetime = self.limits.credits_lifetime if kind is EntryKind.GRANT else None
         entry = LedgerEntry(
             id=self.new_id(),
@@ -121,7 +120,7 @@ class LedgerPostings:
 
     async def expire(self, tx: Transaction, user_id: str) -> None:
         """Remove the credits left of the expired grants of the user."""
-        now = self.clock()
+        now = await tx.now()
         entries = await self._all_entries(tx, user_id)
         left = left_of_grants(entries)
         for grant in entries:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from plushify_core.domain.errors import Reason
 from plushify_core.domain.generation import Failure, Generation
 from plushify_core.domain.model_call import Billing, ModelCall, ModelFacts, Outcome, SecondDispatch
-from plushify_core.ports import Clock, Transaction
+from plushify_core.ports import Transaction
 from plushify_core.use_cases._ledger_postings import LedgerPostings
 
 
@@ -13,7 +13,6 @@ from plushify_core.use_cases._ledger_postings import LedgerPostings
 class OutcomeRecorder:
     """Recorder of model calls and of failed generations."""
 
-    clock: Clock
     postings: LedgerPostings
 
     async def open_call(
@@ -32,7 +31,7 @@ class OutcomeRecorder:
                 style=generation.style,
                 quality=generation.quality,
                 model_asked=model_asked,
-                started_at=self.clock(),
+                started_at=await tx.now(),
                 expected_cost_nano_usd=expected_cost_nano_usd,
             )
         )
@@ -60,9 +59,10 @@ class OutcomeRecorder:
             facts: facts that the provider reported, if any.
             reason: reason of a failure.
         """
+        now = await tx.now()
 
         def close(call: ModelCall) -> ModelCall:
-            ended = call if outcome is None else call.end(outcome, at=self.clock(), reason=reason)
+            ended = call if outcome is None else call.end(outcome, at=now, reason=reason)
             return ended.bill(billing, facts or ModelFacts())
 
         await tx.model_calls.update(generation.id, close)
@@ -82,7 +82,7 @@ class OutcomeRecorder:
 
         Return None, and change nothing, if another process has changed the generation.
         """
-        failed = generation.fail(failure, at=self.clock(), original_stored=original_stored)
+        failed = generation.fail(failure, at=await tx.now(), original_stored=original_stored)
         if not await tx.generations.replace(generation, failed):
             return None
         await self.postings.refund(tx, generation, reason=failure.reason)

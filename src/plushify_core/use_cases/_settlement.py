@@ -2,19 +2,31 @@
 
 import asyncio
 import logging
+import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
+from uuid import UUID
 
 from plushify_core.domain.errors import NotFound
 from plushify_core.domain.generation import Failure, Generation
-from plushify_core.domain.model_call import Outcome
-from plushify_core.ports import Clock, Events, Store, changes_of
+from plushify_core.domain.limits import Limits
+from plushify_core.domain.model_call import Billing, ModelFacts, Outcome
+from plushify_core.ports import Events, Store, changes_of
 from plushify_core.use_cases._attempt import Attempt, Succeeded
 from plushify_core.use_cases._outcomes import OutcomeRecorder
 
+T = TypeVar("T")
+
+Cost = tuple[Billing, ModelFacts]
+
+NO_COST: Cost = (Billing.UNKNOWN, ModelFacts())
+
 log = logging.getLogger(__name__)
 
-SETTLE_RETRY_DELAYS_S = (0.1, 0.5, 2.0, 5.0)
-"""Delays between the tries to commit a result. Their sum is well below the lease margin."""
+FIRST_RETRY_S = 0.1
+LONGEST_RETRY_S = 2.0
+"""Delays between two tries to commit: they double from the first to the longest."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,12 +35,16 @@ class Settlement:
 
     store: Store
     events: Events
-    clock: Clock
+    limits: Limits
     outcomes: OutcomeRecorder
     _cleanups: set[asyncio.Task[None]] = field(init=False, default_factory=set)
+    _unrecorded: dict[UUID, Attempt] = field(init=False, default_factory=dict)
 
     async def settle(self, running: Generation, attempt: Attempt) -> Generation:
         """Commit the result of the attempt, and remove its blobs if the row does not name them.
+
+        A failed commit is tried again for `settle_timeout_s`. After that, a sweep refunds the generation, and only the
+        cost of the call is still to be recorded, for as long as this process runs.
 
         Returns:
             The stored generation. If the lease had expired, another process may have ended it first.
@@ -36,39 +52,89 @@ class Settlement:
         Raises:
             NotFound: another process has failed and purged the generation.
         """
-        for delay_s in (*SETTLE_RETRY_DELAYS_S, None):
-            try:
-                current = await self._commit(running, attempt)
-                break
-            except Exception:
-                if delay_s is None:
-                    if not isinstance(attempt.result, Succeeded):
-                        self._start_cleanup(running, attempt)
-                    raise  # the sweep refunds the generation when its lease expires
-                log.exception("generation %s: cannot commit its result, trying again", running.id)
-                await asyncio.sleep(delay_s)
+        self._unrecorded[running.id] = attempt
+        ends_s = asyncio.get_running_loop().time() + self.limits.settle_timeout_s
+        try:
+            current, cost = await self._retry(running, lambda: self._commit(running, attempt), ends_s=ends_s)
+        except Exception:
+            self._start_cleanup(running, attempt, NO_COST, discard=not isinstance(attempt.result, Succeeded))
+            raise  # the sweep refunds the generation when its lease expires
         # A commit that was reported as failed may have succeeded. Then the row names the blobs.
         generated = current.generated if current is not None else None
-        if not (isinstance(attempt.result, Succeeded) and generated == attempt.result.generated):
-            self._start_cleanup(running, attempt)
+        has_picture = isinstance(attempt.result, Succeeded) and generated == attempt.result.generated
+        if has_picture:
+            self._unrecorded.pop(running.id, None)
+        else:
+            self._start_cleanup(running, attempt, cost, discard=True)
         if current is None:
             raise NotFound
         await self.events.publish(*changes_of(current))
         return current
 
     async def wait_for_cleanup(self) -> None:
-        """Wait until the blobs of unsuccessful attempts are removed."""
-        while self._cleanups:
-            await asyncio.wait(self._cleanups)
+        """Wait until the blobs of unsuccessful attempts are removed, and the costs of all calls are recorded.
 
-    async def _commit(self, running: Generation, attempt: Attempt) -> Generation | None:
-        """Commit the result. Return the stored generation, which another process may have changed first."""
+        If this is cancelled, the costs that are not recorded are logged, because the process is about to end.
+        """
+        try:
+            while self._cleanups:
+                await asyncio.wait(self._cleanups)
+        finally:
+            self.log_unrecorded_costs()
+
+    def log_unrecorded_costs(self) -> None:
+        """Log the costs of calls that are not recorded, because this process ends before they are."""
+        for generation_id in list(self._unrecorded):
+            self._log_unrecorded(generation_id)
+
+    def _log_unrecorded(self, generation_id: UUID) -> None:
+        """Log the cost of a call, once, because this process ends before it is recorded."""
+        attempt = self._unrecorded.pop(generation_id, None)
+        if attempt is not None and (attempt.billing, attempt.facts) != NO_COST:
+            message = "generation %s: this process ends before the cost of its call is recorded: %s, %s"
+            log.error(message, generation_id, attempt.billing, attempt.facts)
+
+    async def _retry(self, running: Generation, commit: Callable[[], Awaitable[T]], *, ends_s: float = math.inf) -> T:
+        """Return the result of the first `commit` that raises no error.
+
+        Args:
+            running: generation of the attempt.
+            commit: commits a transaction. It can be repeated.
+            ends_s: time of the event loop in seconds. If the first try after it fails, its error is raised. A process
+                that was frozen in a try so has another one, which shows that its lease is lost.
+        """
+        loop = asyncio.get_running_loop()
+        # The last bits of an id are random, so the generations of a process do not try again at the same moments.
+        jitter = 1 - running.id.int % 512 / 1024
+        delay_s = FIRST_RETRY_S
+        while True:
+            is_last = loop.time() >= ends_s
+            try:
+                # A connection that is silent for a whole lease is lost. The next try gets another one.
+                async with asyncio.timeout(self.limits.lease_s):
+                    return await commit()
+            except asyncio.CancelledError:
+                self._log_unrecorded(running.id)
+                raise
+            except Exception as error:
+                if is_last:
+                    raise
+                log.warning("generation %s: cannot commit its result, trying again: %r", running.id, error)
+            await asyncio.sleep(delay_s * jitter)
+            delay_s = min(2 * delay_s, LONGEST_RETRY_S)
+
+    async def _commit(self, running: Generation, attempt: Attempt) -> tuple[Generation | None, Cost]:
+        """Commit the result.
+
+        Returns:
+            The stored generation, which another process may have changed first, and the recorded cost.
+        """
         result, billing, facts = attempt.result, attempt.billing, attempt.facts
         async with self.store.begin() as tx:
             ended: Generation | None
             if isinstance(result, Succeeded):
                 ended = running.succeed(
-                    at=self.clock(),
+                    at=await tx.now(),
                     generated=result.generated,
                     thumbnail=result.thumbnail,
                     placeholder=result.placeholder,
@@ -88,23 +154,29 @@ class Settlement:
                 )
                 if ended is None:
                     await self.outcomes.close_call(tx, running, result.outcome, billing=billing, facts=facts)
-            return ended or await tx.generations.get(running.id)
+            current = ended or await tx.generations.get(running.id)
+        return current, (billing, facts)
 
-    def _start_cleanup(self, running: Generation, attempt: Attempt) -> None:
+    def _start_cleanup(self, running: Generation, attempt: Attempt, recorded: Cost, *, discard: bool) -> None:
         # In a task of its own: an adapter that ignores its cancellation must not delay the answer to the user.
-        task = asyncio.create_task(self._clean_up(running, attempt))
+        task = asyncio.create_task(self._clean_up(running, attempt, recorded, discard=discard))
         self._cleanups.add(task)
         task.add_done_callback(self._cleanups.discard)
 
-    async def _clean_up(self, running: Generation, attempt: Attempt) -> None:
-        """Remove the blobs of the attempt, and record its cost if it became known after the commit."""
-        known = attempt.billing, attempt.facts
-        await attempt.discard()
-        billing, facts = attempt.billing, attempt.facts
-        if (billing, facts) == known:
-            return
-        try:
+    async def _clean_up(self, running: Generation, attempt: Attempt, recorded: Cost, *, discard: bool) -> None:
+        """Remove the blobs of the attempt if `discard`, and record its cost if it is not `recorded` yet."""
+
+        async def record() -> Cost:
+            billing, facts = attempt.billing, attempt.facts
             async with self.store.begin() as tx:
                 await self.outcomes.close_call(tx, running, None, billing=billing, facts=facts)
-        except Exception:
-            log.exception("generation %s: cannot record the cost of its late answer: %s", running.id, facts)
+            return billing, facts
+
+        discarding = asyncio.create_task(attempt.discard()) if discard else None
+        if recorded != (attempt.billing, attempt.facts):
+            recorded = await self._retry(running, record)
+        if discarding is not None:
+            await discarding
+        if recorded != (attempt.billing, attempt.facts):  # the answer has come in the meantime
+            await self._retry(running, record)
+        self._unrecorded.pop(running.id, None)

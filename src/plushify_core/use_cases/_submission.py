@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from plushify_core.domain.catalog import Catalog, Quality
 from plushify_core.domain.errors import (
@@ -14,7 +16,7 @@ from plushify_core.domain.errors import (
     RateLimited,
     Reason,
 )
-from plushify_core.domain.generation import EncodedImage, Generation, Rendition, StoredImage, blob_key
+from plushify_core.domain.generation import EncodedImage, Generation, Rendition, Status, StoredImage, blob_key
 from plushify_core.domain.limits import Limits
 from plushify_core.ports import BlobStore, Clock, Events, ImageCodec, ImageModel, NewId, Store, changes_of
 from plushify_core.use_cases._cancellation import finish_despite_cancellation
@@ -59,24 +61,27 @@ class Submission:
                 return earlier
             raise
         original = await self.codec.sanitise(photo, max_pixels=self.limits.max_pixels)
-        generation_id, now = self.new_id(), self.clock()
-        generation = Generation(
-            id=generation_id,
-            user_id=user_id,
-            style=style,
-            quality=quality,
-            credits_cost=price,
-            fingerprint=fingerprint,
-            idempotency_key=idempotency_key,
-            created_at=now,
-            deadline_at=now + self.limits.timeout,
-            lease_until=now + min(self.limits.pending_lease, self.limits.timeout),
-            original=StoredImage.of(blob_key(generation_id, Rendition.ORIGINAL), original),
-        )
-        submitted, cancelled = await finish_despite_cancellation(self._charge_and_store(generation, original))
+        generation_id = self.new_id()
+
+        def submit_at(now: datetime) -> Generation:
+            return Generation(
+                id=generation_id,
+                user_id=user_id,
+                style=style,
+                quality=quality,
+                credits_cost=price,
+                fingerprint=fingerprint,
+                idempotency_key=idempotency_key,
+                created_at=now,
+                deadline_at=now + self.limits.timeout,
+                lease_until=now + self._storing_time,
+                original=StoredImage.of(blob_key(generation_id, Rendition.ORIGINAL), original),
+            )
+
+        submitted, cancelled = await finish_despite_cancellation(self._charge_and_store(submit_at, original))
         if cancelled:
-            if submitted == generation:
-                await finish_despite_cancellation(self.dispatch.withdraw(generation, Reason.INTERRUPTED))
+            if submitted.id == generation_id and submitted.status is Status.PENDING:
+                await finish_despite_cancellation(self.dispatch.withdraw(submitted, Reason.INTERRUPTED))
             raise asyncio.CancelledError
         return submitted
 
@@ -156,15 +161,24 @@ class Submission:
         if in_flight >= self.limits.max_in_flight_per_user:
             raise RateLimited(Reason.TOO_MANY_IN_FLIGHT, retry_after_s=IN_FLIGHT_RETRY_AFTER_S)
 
-    async def _charge_and_store(self, generation: Generation, original: EncodedImage) -> Generation:
+    async def _charge_and_store(
+        self, submit_at: Callable[[datetime], Generation], original: EncodedImage
+    ) -> Generation:
         """Charge for the generation and add its row, then store the original. In this order, no blob is without a row.
+
+        Args:
+            submit_at: returns the generation as submitted at a time.
+            original: photo to store.
 
         Raises:
             InsufficientCredits: nothing was taken or stored.
             RateLimited: nothing was taken or stored.
         """
+        # Counted from before the transaction, so that the storing ends before the lease, however long the commit takes.
+        lease_ends_s = asyncio.get_running_loop().time() + self._storing_time.total_seconds()
         try:
             async with self.store.begin() as tx:
+                generation = submit_at(await tx.now())
                 await self.postings.ensure_subscription(tx, generation.user_id)
                 if not await tx.generations.add(generation):
                     raise _KeyTaken
@@ -181,23 +195,31 @@ class Submission:
             return winner
         await self.events.publish(*changes_of(generation))
         try:
-            await self._store_original(generation, original)
+            await self._store_original(generation, original, lease_ends_s)
         except Exception:
             log.exception("generation %s: cannot store the original", generation.id)
             return await self.dispatch.withdraw(generation, Reason.STORAGE_UNAVAILABLE)
         return generation
 
-    async def _store_original(self, generation: Generation, original: EncodedImage) -> None:
+    @property
+    def _storing_time(self) -> timedelta:
+        """Lease of a new generation, in which its photo must be stored."""
+        return min(self.limits.pending_lease, self.limits.timeout)
+
+    async def _store_original(self, generation: Generation, original: EncodedImage, lease_ends_s: float) -> None:
         """Store the photo while the lease of the pending generation lasts.
+
+        Args:
+            generation: the pending generation.
+            original: photo to store.
+            lease_ends_s: end of the lease, as a time of the event loop in seconds.
 
         Raises:
             TimeoutError: the lease has expired, so another process may have failed the generation.
         """
-        assert generation.lease_until is not None, "a pending generation has a lease"
-        lease_s = (generation.lease_until - self.clock()).total_seconds()
-        if lease_s <= 0:
+        if lease_ends_s <= asyncio.get_running_loop().time():
             raise TimeoutError
-        async with asyncio.timeout(lease_s) as lease:
+        async with asyncio.timeout_at(lease_ends_s) as lease:
             key = blob_key(generation.id, Rendition.ORIGINAL)
             await self.blobs.put(key, original.data, media_type=original.media_type)
         if lease.expired():

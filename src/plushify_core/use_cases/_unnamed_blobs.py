@@ -14,7 +14,7 @@ from plushify_core.domain.generation import BLOB_ROOT, Generation, Rendition, bl
 from plushify_core.domain.generation import blob_prefix as prefix_of
 from plushify_core.domain.limits import Limits
 from plushify_core.domain.model_call import Outcome
-from plushify_core.ports import BlobEntry, BlobStore, Clock, Store, Transaction
+from plushify_core.ports import BlobEntry, BlobStore, Store, Transaction
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,7 +42,6 @@ class UnnamedBlobs:
 
     store: Store
     blobs: BlobStore
-    clock: Clock
     limits: Limits
 
     async def folders(self) -> AsyncIterator[Folder]:
@@ -68,6 +67,7 @@ class UnnamedBlobs:
         groups = list(by_folder.values())
         owners = [_owner_of(group[0].key) for group in groups]
         async with self.store.begin() as tx:
+            now = await tx.now()
             found = await tx.audit.find([owner for owner in {*owners} if owner is not None])
         rows = {generation.id: generation for generation in found}
         for owner, group in zip(owners, groups, strict=True):
@@ -77,7 +77,7 @@ class UnnamedBlobs:
             elif row is None:
                 yield await self._without_row(owner, len(group))
             else:
-                settled = is_settled(row, self.clock(), self.limits)
+                settled = is_settled(row, now, self.limits)
                 unnamed = [entry for entry in group if settled and entry.key not in row.blob_keys]
                 yield Folder(owner=owner, listed=len(group), row=row, unnamed=unnamed)
 
@@ -118,7 +118,7 @@ def is_settled(generation: Generation, now: datetime, limits: Limits) -> bool:
     """Return whether all processes have finished storing and removing blobs of this generation."""
     if generation.completed_at is None or generation.purging:
         return False
-    settled_before = now - limits.lease_margin
+    settled_before = now - limits.settle_timeout
     if generation.untidy_since is not None:
         settled_before -= limits.late_write  # the sweep removes its orphaned blobs only after this time
     return generation.completed_at < settled_before

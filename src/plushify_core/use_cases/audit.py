@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from uuid import UUID
 
 import msgspec
@@ -166,20 +166,23 @@ class AuditUseCase:
         after: UUID | None = None
         while True:
             async with self.store.begin() as tx:
+                now = await tx.now()
                 batch = await tx.audit.scan(after=after, limit=self.limits.audit_batch)
                 sums = await tx.audit.entry_sums([generation.id for generation in batch])
             async for generation, missing in self._with_missing_blobs(batch):
                 entries = sums.get(generation.id, 0)
-                for findings in (self._entries(generation, entries, repair), self._images(generation, missing)):
+                for findings in (self._entries(generation, entries, now, repair), self._images(generation, missing)):
                     async for finding in findings:
                         yield finding
             if len(batch) < self.limits.audit_batch:
                 return
             after = batch[-1].id
 
-    async def _entries(self, generation: Generation, entries: int, repair: bool) -> AsyncIterator[Finding]:
+    async def _entries(
+        self, generation: Generation, entries: int, now: datetime, repair: bool
+    ) -> AsyncIterator[Finding]:
         """Yield a finding if the lease expired long ago, and one if the sum of the entries is wrong."""
-        if generation.lease_until is not None and generation.lease_until < self._settled_before():
+        if generation.lease_until is not None and generation.lease_until < self._settled_before(now):
             yield Finding(
                 disagreement=Disagreement.LEASE,
                 subject=str(generation.id),
@@ -224,15 +227,17 @@ class AuditUseCase:
         after: UUID | None = None
         while True:
             async with self.store.begin() as tx:
+                now = await tx.now()
                 batch = await tx.audit.open_calls(
-                    self._settled_before() - self.limits.timeout, after=after, limit=self.limits.audit_batch
+                    self._settled_before(now) - self.limits.timeout, after=after, limit=self.limits.audit_batch
                 )
                 generations = await tx.audit.find([call.generation_id for call in batch])
                 running = {generation.id for generation in generations if not generation.finished}
                 stray = [call for call in batch if call.generation_id not in running]
+                interrupt = partial(ModelCall.end, outcome=Outcome.INTERRUPTED, at=now)
                 if repair:
                     for call in stray:
-                        await tx.model_calls.update(call.generation_id, self._interrupt)
+                        await tx.model_calls.update(call.generation_id, interrupt)
             for call in stray:
                 yield Finding(
                     disagreement=Disagreement.CALL,
@@ -274,9 +279,9 @@ class AuditUseCase:
         with suppress(BlobMissing):  # a concurrent removal was faster
             await self.blobs.move(key, f"{TRASH_ROOT}{self.clock():%Y-%m-%d}/{key}")
 
-    def _settled_before(self) -> datetime:
+    def _settled_before(self, now: datetime) -> datetime:
         """Return the time such that leases and generations that ended before it should be settled."""
-        return self.clock() - self.limits.lease_margin
+        return now - self.limits.settle_timeout
 
     async def _is_refunded_by_hand(self, generation: Generation) -> bool:
         """Return whether somebody has given the price of a delivered picture back."""
@@ -296,17 +301,14 @@ class AuditUseCase:
             current = await tx.generations.get(generation.id)
         return current != generation
 
-    def _interrupt(self, call: ModelCall) -> ModelCall:
-        return call.end(Outcome.INTERRUPTED, at=self.clock())
-
     async def _post_missing_refund(self, generation: Generation) -> None:
         async with self.store.begin() as tx:
             await self._postings.refund(tx, generation, reason="audit: failed and not refunded")
 
     @cached_property
     def _search(self) -> UnnamedBlobs:
-        return UnnamedBlobs(store=self.store, blobs=self.blobs, clock=self.clock, limits=self.limits)
+        return UnnamedBlobs(store=self.store, blobs=self.blobs, limits=self.limits)
 
     @cached_property
     def _postings(self) -> LedgerPostings:
-        return LedgerPostings(clock=self.clock, new_id=self.new_id, limits=self.limits)
+        return LedgerPostings(new_id=self.new_id, limits=self.limits)

@@ -10,7 +10,7 @@ import msgspec
 from plushify_core.domain.errors import InvalidInput, NotFound, Reason
 from plushify_core.domain.ledger import SYSTEM, EntryKind, LedgerEntry, Subscription
 from plushify_core.domain.limits import Limits
-from plushify_core.ports import BalanceChanged, Clock, Events, NewId, Store, Transaction
+from plushify_core.ports import BalanceChanged, Events, NewId, Store, Transaction
 from plushify_core.use_cases._ledger_postings import LedgerPostings
 
 
@@ -39,7 +39,6 @@ class CreditsUseCase:
 
     store: Store
     events: Events
-    clock: Clock
     new_id: NewId
     limits: Limits
 
@@ -201,7 +200,7 @@ class CreditsUseCase:
 
     @cached_property
     def _postings(self) -> LedgerPostings:
-        return LedgerPostings(clock=self.clock, new_id=self.new_id, limits=self.limits)
+        return LedgerPostings(new_id=self.new_id, limits=self.limits)
 
 
 def _positive(amount: int) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from plushify_core.domain.errors import InvalidInput, NotFound, Reason
 from plushify_core.domain.generation import Generation, Rendition, StoredImage
 from plushify_core.domain.limits import Limits
-from plushify_core.ports import BlobStore, Clock, Events, GalleryFilter, Store, Transaction, changes_of
+from plushify_core.ports import BlobStore, Events, GalleryFilter, Store, Transaction, changes_of
 
 
 class GalleryPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,6 @@ class GalleryUseCase:
     store: Store
     blobs: BlobStore
     events: Events
-    clock: Clock
     limits: Limits
 
     async def list(
@@ -94,12 +94,12 @@ class GalleryUseCase:
             InvalidInput: `generation_unfinished`.
         """
 
-        def trash(generation: Generation) -> Generation:
+        def trash(generation: Generation, now: datetime) -> Generation:
             if generation.deleted_at is not None:
                 raise NotFound
             if not generation.finished:
                 raise InvalidInput(Reason.GENERATION_UNFINISHED)
-            return generation.trash(at=self.clock())
+            return generation.trash(at=now)
 
         await self._change(user_id, generation_id, trash)
 
@@ -111,22 +111,22 @@ class GalleryUseCase:
             InvalidInput: `undo_window_over`.
         """
 
-        def restore(generation: Generation) -> Generation:
+        def restore(generation: Generation, now: datetime) -> Generation:
             if generation.deleted_at is None:
                 return generation
-            if generation.purging or self.clock() >= generation.deleted_at + self.limits.undo_window:
+            if generation.purging or now >= generation.deleted_at + self.limits.undo_window:
                 raise InvalidInput(Reason.UNDO_WINDOW_OVER)
             return generation.restore()
 
         return await self._change(user_id, generation_id, restore)
 
     async def _change(
-        self, user_id: str, generation_id: UUID, transition: Callable[[Generation], Generation]
+        self, user_id: str, generation_id: UUID, transition: Callable[[Generation, datetime], Generation]
     ) -> Generation:
         while True:  # after a lost compare-and-set, apply the transition to the new value
             async with self.store.begin() as tx:
                 current = await self._owned(tx, user_id, generation_id)
-                changed = transition(current)
+                changed = transition(current, await tx.now())
                 done = await tx.generations.replace(current, changed)
             if done:
                 await self.events.publish(*changes_of(changed))

@@ -2,6 +2,7 @@
 
     submit   _submission   validate the request · charge and add the row, atomically · store the original
     run      _dispatch     take the lease and commit that the model may be called
+             _leases       renew the lease until the result is committed
              _attempt      call the model · finish the picture · store it
              _settlement   commit the picture, or the refund
 
@@ -10,6 +11,7 @@ No transaction is open during a call to the model or the blob store. If a proces
 """
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID
@@ -22,6 +24,7 @@ from plushify_core.ports import BlobStore, Clock, Events, ImageCodec, ImageModel
 from plushify_core.use_cases._attempt import Attempt
 from plushify_core.use_cases._cancellation import finish_despite_cancellation
 from plushify_core.use_cases._dispatch import Dispatch
+from plushify_core.use_cases._leases import LeaseKeeper
 from plushify_core.use_cases._ledger_postings import LedgerPostings
 from plushify_core.use_cases._outcomes import OutcomeRecorder
 from plushify_core.use_cases._settlement import Settlement
@@ -106,31 +109,47 @@ class GenerateUseCase:
         Raises:
             NotFound: there is no generation with this id.
         """
-        (generation, dispatched), cancelled = await finish_despite_cancellation(self._dispatch.dispatch(generation_id))
-        if dispatched:
+        (generation, until), cancelled = await finish_despite_cancellation(self._dispatch.dispatch(generation_id))
+        if until is not None:
             attempt = Attempt(
                 generation=generation,
                 catalog=self.catalog,
-                limits=self.limits,
-                clock=self.clock,
+                until=until,
                 blobs=self.blobs,
                 codec=self.codec,
                 model=self.model,
             )
-            if not cancelled:
-                try:
-                    await attempt.run()
-                except asyncio.CancelledError:
-                    cancelled = True
-            generation, cancelled_late = await finish_despite_cancellation(self._settlement.settle(generation, attempt))
+            with self._leases.keeping(generation):
+                if not cancelled:
+                    try:
+                        await attempt.run()
+                    except asyncio.CancelledError:
+                        cancelled = True
+                settling = self._settlement.settle(generation, attempt)
+                generation, cancelled_late = await finish_despite_cancellation(settling)
             cancelled = cancelled or cancelled_late
         if cancelled:
             raise asyncio.CancelledError
         return generation
 
     async def wait_for_cleanup(self) -> None:
-        """Wait until the blobs of unsuccessful attempts are removed. Call it before a graceful shutdown ends."""
+        """Wait until the blobs of unsuccessful attempts are removed, and the costs of all calls are recorded.
+
+        Call it before a graceful shutdown ends. If it is cancelled, the costs that are not recorded are logged.
+        """
         await self._settlement.wait_for_cleanup()
+
+    async def release(self, generation_ids: Collection[UUID]) -> None:
+        """Give back reclaimed generations that this process has not begun, so that another process runs them at once.
+
+        The generations that are not pending, or were never reclaimed, are not changed.
+        """
+        async with self.store.begin() as tx:
+            await tx.generations.release(generation_ids, await tx.now())
+
+    def log_unrecorded_costs(self) -> None:
+        """Log the costs of model calls that are not recorded. Call it if the process ends before `wait_for_cleanup`."""
+        self._settlement.log_unrecorded_costs()
 
     @cached_property
     def _submission(self) -> Submission:
@@ -156,7 +175,6 @@ class GenerateUseCase:
             blobs=self.blobs,
             model=self.model,
             events=self.events,
-            clock=self.clock,
             limits=self.limits,
             outcomes=self._outcomes,
             spending=self._spending,
@@ -164,11 +182,15 @@ class GenerateUseCase:
 
     @cached_property
     def _settlement(self) -> Settlement:
-        return Settlement(store=self.store, events=self.events, clock=self.clock, outcomes=self._outcomes)
+        return Settlement(store=self.store, events=self.events, limits=self.limits, outcomes=self._outcomes)
+
+    @cached_property
+    def _leases(self) -> LeaseKeeper:
+        return LeaseKeeper(store=self.store, limits=self.limits)
 
     @cached_property
     def _outcomes(self) -> OutcomeRecorder:
-        return OutcomeRecorder(clock=self.clock, postings=self._postings)
+        return OutcomeRecorder(postings=self._postings)
 
     @cached_property
     def _spending(self) -> Spending:
@@ -176,4 +198,4 @@ class GenerateUseCase:
 
     @cached_property
     def _postings(self) -> LedgerPostings:
-        return LedgerPostings(clock=self.clock, new_id=self.new_id, limits=self.limits)
+        return LedgerPostings(new_id=self.new_id, limits=self.limits)

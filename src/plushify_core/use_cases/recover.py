@@ -16,7 +16,7 @@ from plushify_core.domain.errors import Reason
 from plushify_core.domain.generation import Failure, Generation, Status
 from plushify_core.domain.limits import Limits
 from plushify_core.domain.model_call import Outcome
-from plushify_core.ports import BalanceChanged, BlobStore, Clock, Events, NewId, Store, Transaction, changes_of
+from plushify_core.ports import BalanceChanged, BlobStore, Events, NewId, Store, Transaction, changes_of
 from plushify_core.use_cases._blob_removal import remove_all_except
 from plushify_core.use_cases._ledger_postings import LedgerPostings
 from plushify_core.use_cases._outcomes import OutcomeRecorder
@@ -53,9 +53,13 @@ class RecoverUseCase:
     store: Store
     blobs: BlobStore
     events: Events
-    clock: Clock
     new_id: NewId
     limits: Limits
+
+    async def check_store(self) -> None:
+        """Raise an error if the database is unavailable."""
+        async with self.store.begin() as tx:
+            await tx.now()
 
     async def sweep(self, *, reclaim: bool = True) -> Swept:
         """Run `sweep_leases`, then `sweep_blobs`, and return the combined result."""
@@ -83,17 +87,17 @@ class RecoverUseCase:
         return Swept(purged=purged, tidied=tidied)
 
     async def _handle_expired_leases(self, *, reclaim: bool) -> tuple[int, tuple[UUID, ...]]:
-        now = self.clock()
         failed: list[tuple[Generation, Generation]] = []
         to_run: list[UUID] = []
         async with self.store.begin() as tx:
+            now = await tx.now()
             batch = await tx.generations.abandoned(now, limit=self.limits.sweep_batch)
             # Sorted by user, so that concurrent sweeps lock subscriptions in the same order and cannot deadlock.
             for abandoned in sorted(batch, key=lambda generation: generation.user_id):
                 if abandoned.status is Status.PENDING and now < abandoned.deadline_at:
                     if not reclaim:
                         continue
-                    reclaimed = abandoned.reclaim(abandoned.deadline_at + self.limits.lease_margin)
+                    reclaimed = abandoned.reclaim(self._reclaimed_until(abandoned, now))
                     if await tx.generations.replace(abandoned, reclaimed):
                         to_run.append(abandoned.id)
                 elif (interrupted := await self._interrupt(tx, abandoned)) is not None:
@@ -102,6 +106,14 @@ class RecoverUseCase:
             log.warning("generation %s was abandoned while %s: refunded", abandoned.id, abandoned.status)
             await self.events.publish(*changes_of(interrupted))
         return len(failed), tuple(to_run)
+
+    def _reclaimed_until(self, abandoned: Generation, now: datetime) -> datetime:
+        """Return the end of the lease of the process that reclaims a pending generation.
+
+        It does not end just after the deadline, when that process refunds the generation if it got no slot.
+        """
+        lease_until = now + self.limits.pending_lease
+        return lease_until if lease_until < abandoned.deadline_at else abandoned.deadline_at + self.limits.lease
 
     async def _interrupt(self, tx: Transaction, abandoned: Generation) -> Generation | None:
         return await self._outcomes.fail(
@@ -115,7 +127,7 @@ class RecoverUseCase:
 
     async def _expire_credits(self) -> int:
         async with self.store.begin() as tx:
-            due = await tx.credits.expiring(self.clock(), limit=self.limits.sweep_batch)
+            due = await tx.credits.expiring(await tx.now(), limit=self.limits.sweep_batch)
             for user_id in sorted(subscription.user_id for subscription in due):
                 await self._postings.expire(tx, user_id)
         for subscription in due:
@@ -123,14 +135,16 @@ class RecoverUseCase:
         return len(due)
 
     async def _purge_trash(self) -> int:
-        deleted_before = self.clock() - self.limits.undo_window
         async with self.store.begin() as tx:
+            now = await tx.now()
+            deleted_before = now - self.limits.undo_window
+            late_writes_end_before = now - self.limits.late_write
             trash = await tx.generations.expired_trash(deleted_before, limit=self.limits.sweep_batch)
             purging = [
                 begun
                 for deleted in trash
                 # Keep the row of a failure as long as a process may store a blob for it.
-                if deleted.untidy_since is None or deleted.untidy_since <= self._late_writes_end_before()
+                if deleted.untidy_since is None or deleted.untidy_since <= late_writes_end_before
                 if await tx.generations.replace(deleted, begun := deleted.begin_purge())
             ]
         return sum([await self._purge(generation) for generation in purging])
@@ -144,7 +158,9 @@ class RecoverUseCase:
 
     async def _tidy_failures(self) -> int:
         async with self.store.begin() as tx:
-            untidy = await tx.generations.untidy(self._late_writes_end_before(), limit=self.limits.sweep_batch)
+            # No process can store a blob any more for a failure that is older.
+            late_writes_end_before = await tx.now() - self.limits.late_write
+            untidy = await tx.generations.untidy(late_writes_end_before, limit=self.limits.sweep_batch)
         return sum([await self._tidy(generation) for generation in untidy])
 
     async def _tidy(self, generation: Generation) -> bool:
@@ -154,17 +170,13 @@ class RecoverUseCase:
         async with self.store.begin() as tx:
             return await tx.generations.replace(generation, generation.tidy())
 
-    def _late_writes_end_before(self) -> datetime:
-        """Return the latest time of a failure for which no process can store a blob any more."""
-        return self.clock() - self.limits.late_write
-
     @cached_property
     def _outcomes(self) -> OutcomeRecorder:
-        return OutcomeRecorder(clock=self.clock, postings=self._postings)
+        return OutcomeRecorder(postings=self._postings)
 
     @cached_property
     def _postings(self) -> LedgerPostings:
-        return LedgerPostings(clock=self.clock, new_id=self.new_id, limits=self.limits)
+        return LedgerPostings(new_id=self.new_id, limits=self.limits)
 
 
 async def _log_failure(job: Awaitable[int]) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from uuid import UUID
 
@@ -31,7 +31,7 @@ INITIAL_RUN_TIME_S = 10.0
 """Initial estimate of the run time, capped at a quarter of the timeout."""
 
 OVERDUE_S = 1.0
-"""Delay after the deadline before a generation without a slot is failed. It covers small clock differences."""
+"""Delay after the deadline before a generation without a slot is failed. By then the database agrees."""
 
 RECLAIMED = ""
 """Queue key shared by all reclaimed generations, so that all of them together get one slot per round."""
@@ -166,19 +166,30 @@ class Runner:
             if has_slot:
                 self._slots.release()
 
+    async def release(self, generation_ids: Collection[UUID]) -> None:
+        """Give back reclaimed generations that this process has not begun. If this fails, their leases expire."""
+        if not generation_ids:
+            return
+        try:
+            async with asyncio.timeout(CLEANUP_TIMEOUT_S):
+                await self._generate.release(generation_ids)
+        except Exception:
+            log.exception("%d queued generations cannot be given back, their leases expire", len(generation_ids))
+
     async def _drain(self) -> None:
         """After `stop`, wait up to `drain_s` for the running generations, then cancel them, which refunds them.
 
         This ends within `drain_s` + `CLEANUP_TIMEOUT_S`, whatever the adapters do. A generation that is not settled by
         then keeps its lease: a sweep refunds it when the lease expires.
 
-        Queued generations stay pending. Another replica, or the next start of this installation, reclaims them when
-        their lease expires, so their users need not try again.
+        Queued generations stay pending. Another replica, or the next start of this installation, runs those that this
+        process had reclaimed at once, and reclaims the others when their lease expires.
         """
         await self.stopping.wait()
-        for generation_id, task in self._tasks.items():
-            if generation_id not in self._running:
-                task.cancel()
+        queued = self._tasks.keys() - self._running
+        for generation_id in queued:
+            self._tasks[generation_id].cancel()
+        releasing = asyncio.create_task(self.release(queued))
         late: set[asyncio.Task[None]] = set()
         if self._tasks:
             log.info("waiting up to %g s for %d generations", self._limits.drain_s, len(self._running))
@@ -186,18 +197,18 @@ class Runner:
         for task in late:
             task.cancel()
         try:
-            await run_within(CLEANUP_TIMEOUT_S, self._end_of(late))
+            await run_within(CLEANUP_TIMEOUT_S, self._end_of({*late, releasing}))
         except TimeoutError:
+            self._generate.log_unrecorded_costs()
             unsettled = sum(not task.done() for task in late)
             log.warning(
                 "an adapter does not end: the shutdown does not wait for it, and leaves %d generations to a sweep",
                 unsettled,
             )
 
-    async def _end_of(self, cancelled: set[asyncio.Task[None]]) -> None:
-        """Wait until these generations are settled, and the blobs of unsuccessful attempts removed."""
-        if cancelled:
-            await asyncio.wait(cancelled)
+    async def _end_of(self, tasks: set[asyncio.Task[None]]) -> None:
+        """Wait until these tasks have ended, and the blobs of unsuccessful attempts are removed."""
+        await asyncio.wait(tasks)
         await self._generate.wait_for_cleanup()
 
 

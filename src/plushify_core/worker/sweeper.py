@@ -4,8 +4,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from plushify_core.domain.limits import Limits
 from plushify_core.use_cases.recover import RecoverUseCase
 from plushify_core.worker.runner import CLEANUP_TIMEOUT_S, Runner
 from plushify_core.worker.time_limits import cancel_within
@@ -19,19 +20,20 @@ Job = Callable[[], Awaitable[object]]
 """Periodic job. An exception is logged, and the job runs again after the next interval."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class Sweeper:
     """Periodic jobs of this process, run until the runner stops.
 
     Args:
         recover: recovery to run.
         runner: runner that starts the reclaimed generations.
-        interval_s: seconds between two sweeps.
+        limits: `sweep_interval_s` and `lease_s`.
     """
 
     recover: RecoverUseCase
     runner: Runner
-    interval_s: float
+    limits: Limits
+    _store_failed: bool = field(init=False, default=False)
 
     @asynccontextmanager
     async def running(self, *jobs: Job) -> AsyncIterator[None]:
@@ -48,8 +50,29 @@ class Sweeper:
 
     async def sweep_leases(self) -> None:
         """Settle expired leases, and start the reclaimed generations here, even if this process is full."""
-        for generation_id in (await self.recover.sweep_leases()).to_run:
+        if self._store_failed:
+            await self._wait_for_settlements()
+            if self.runner.stopping.is_set():
+                return
+        try:
+            reclaimed = (await self.recover.sweep_leases()).to_run
+        except Exception:
+            self._store_failed = True
+            raise
+        self._store_failed = False
+        for generation_id in reclaimed:
             self.runner.start(generation_id)
+        if self.runner.stopping.is_set():
+            await self.runner.release(reclaimed)  # the runner has started none of them
+
+    async def _wait_for_settlements(self) -> None:
+        """Wait until the database is available, and then for one lease.
+
+        While it was unavailable, no process could renew its leases or commit its results. Those that are alive settle
+        now. A sweep that came first would refund pictures that are drawn and paid.
+        """
+        await self.recover.check_store()
+        await self.runner.pause(self.limits.lease_s)
 
     async def sweep_blobs(self) -> None:
         """Purge deleted generations, and remove orphaned blobs."""
@@ -73,5 +96,5 @@ class Sweeper:
                 await job()
             except Exception:
                 name = getattr(job, "__name__", repr(job))
-                log.exception("the job %s failed and runs again in %g s", name, self.interval_s)
-            await self.runner.pause(self.interval_s)
+                log.exception("the job %s failed and runs again in %g s", name, self.limits.sweep_interval_s)
+            await self.runner.pause(self.limits.sweep_interval_s)

@@ -135,7 +135,7 @@ class GenerationsController(Controller):
                 runner.start(generation.id, user_id=user.id)
         preference = parse_prefer(prefer)
         if not generation.finished:
-            longest_s = limits.timeout_s + limits.lease_margin_s
+            longest_s = limits.timeout_s + limits.settle_timeout_s
             patience_s = longest_s if preference.patience_s is None else min(preference.patience_s, longest_s)
             try:
                 generation = await runner.wait(user.id, generation.id, timeout_s=patience_s)

@@ -50,7 +50,7 @@ class Service:
     def __init__(self) -> None:
         self.store, self.blobs, self.model = MemoryStore(), MemoryBlobStore(), EchoModel()
         clock, new_id, events = virtual_time.now, Ids(), MemoryEvents()
-        self.credits = CreditsUseCase(store=self.store, events=events, clock=clock, new_id=new_id, limits=LIMITS)
+        self.credits = CreditsUseCase(store=self.store, events=events, new_id=new_id, limits=LIMITS)
         self.use_case = GenerateUseCase(
             store=self.store,
             blobs=self.blobs,

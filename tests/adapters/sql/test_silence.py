@@ -183,7 +183,7 @@ async def test_generations_and_sweeps_go_on(setup: Setup) -> None:
         free_credits=20,
         max_in_flight_per_user=20,
         timeout_s=3,
-        lease_margin_s=1,
+        lease_s=3,
         pending_lease_s=2,
         sweep_interval_s=0.2,
         drain_s=5,
@@ -218,7 +218,7 @@ async def test_generations_and_sweeps_go_on(setup: Setup) -> None:
             proxy.silence()
             outcomes += await asyncio.gather(*(submit() for _ in range(2)), return_exceptions=True)
             swept.clear()
-            async with asyncio.timeout(2 * ONE_DEADLINE_S):
+            async with asyncio.timeout(2 * ONE_DEADLINE_S + limits.lease_s):  # a sweeper waits a lease after a failure
                 await swept.wait()
         await asyncio.sleep(limits.timeout_s)
     assert any(outcome is None for outcome in outcomes)

@@ -101,11 +101,11 @@ async def test_a_url_of_a_hosting_service(tls_postgres: TlsPostgres) -> None:
     """The parameters that hosting services write into their URLs are applied, beside the limits of the store."""
     parameters = (
         "sslmode=require&channel_binding=require&application_name=shop%20window&connect_timeout=10"
-        "&options=-c%20statement_timeout%3D7s&target_session_attrs=read-write&keepalives_idle=30&sslnegotiation=postgres"
+        "&options=-c%20work_mem%3D7MB&target_session_attrs=read-write&keepalives_idle=30&sslnegotiation=postgres"
     )
     store = SqlStore(tls_postgres.url(parameters), busy_timeout_s=1.5)
-    questions = ["SHOW application_name", "SHOW statement_timeout", "SHOW lock_timeout", "SELECT current_user"]
-    assert await asked(store, *questions) == ["shop window", "7s", "1500ms", "shop"]
+    questions = ["SHOW application_name", "SHOW work_mem", "SHOW lock_timeout", "SELECT current_user"]
+    assert await asked(store, *questions) == ["shop window", "7MB", "1500ms", "shop"]
 
 
 async def test_the_first_usable_of_several_hosts(tls_postgres: TlsPostgres) -> None:

@@ -5,17 +5,16 @@ from datetime import timedelta
 import pytest
 
 from plushify_core import InvalidInput, Limits, Reason
-from plushify_core.use_cases._settlement import SETTLE_RETRY_DELAYS_S
 
 MAY_BE_ZERO = {"undo_delete_s", "free_credits", "drain_s", "orphan_age_days", "orphan_percent", "orphan_count"}
 
 
 def test_durations() -> None:
     """Limits in seconds are available as durations."""
-    limits = Limits(timeout_s=1, pending_lease_s=2, lease_margin_s=3, undo_delete_s=4)
+    limits = Limits(timeout_s=1, pending_lease_s=2, lease_s=3, settle_timeout_s=4, undo_delete_s=5)
 
-    durations = [limits.timeout, limits.pending_lease, limits.lease_margin, limits.undo_window]
-    assert durations == [timedelta(seconds=seconds) for seconds in (1, 2, 3, 4)]
+    durations = [limits.timeout, limits.pending_lease, limits.lease, limits.settle_timeout, limits.undo_window]
+    assert durations == [timedelta(seconds=seconds) for seconds in (1, 2, 3, 4, 5)]
 
 
 @pytest.mark.parametrize("name", sorted(set(Limits.__struct_fields__) - MAY_BE_ZERO))
@@ -43,12 +42,15 @@ def test_page_sizes(items: int) -> None:
     assert (caught.value.reason, caught.value.message) == (Reason.INVALID_REQUEST, "A page has 1 to 100 items.")
 
 
-def test_the_lease_outlives_the_settlement() -> None:
-    """By default, all tries of a settlement end in half of the lease margin."""
-    assert sum(SETTLE_RETRY_DELAYS_S) < Limits().lease_margin_s / 2
-
-
 @pytest.mark.parametrize(("listed", "removable"), [(0, 10), (200, 10), (219, 10), (220, 11), (10_000, 500)])
 def test_removable_orphans(listed: int, removable: int) -> None:
     """A removal may move 5 % of the listed blobs, and always 10."""
     assert Limits().removable_orphans(listed) == removable
+
+
+def test_sweeps_notice_failures_of_the_database() -> None:
+    """By default, every failure of the database in which a lease can expire is met by a sweep.
+
+    A lease has at least two thirds left when the failure begins, because its process renews it three times in a lease.
+    """
+    assert Limits().sweep_interval_s <= Limits().lease_s * 2 / 3

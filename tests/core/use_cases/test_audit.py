@@ -230,7 +230,7 @@ async def test_orphaned_blob_of_a_failure() -> None:
     plushify = InMemoryPlushify()
     key = await withdraw(plushify)
     await plushify.blobs.put(key, b"late", media_type="image/png")
-    await wait(149)
+    await wait(179)
     assert await audit(plushify) == []
     await wait(2)
     await assert_removes(plushify, key)

@@ -94,7 +94,7 @@ async def test_a_generation_is_dispatched_once() -> None:
     assert await plushify.recorded_call(submitted.id) == call
     assert plushify.model.requests == []
 
-    await asyncio.sleep(plushify.limits.timeout_s + plushify.limits.lease_margin_s)
+    await asyncio.sleep(plushify.limits.timeout_s + plushify.limits.lease_s)
     await plushify.sweep()
     assert failure_reason(await plushify.row(submitted.id)) is Reason.INTERRUPTED
     assert await plushify.amounts() == [3, -1, 1]

@@ -35,7 +35,7 @@ FUSES = (
 """Points at which a process dies or freezes, if any. A whole generation has 60 passages."""
 
 HEALTHY = Script()
-WAITS_S = st.sampled_from([0.0, 1.0, 25.0, 60.0, 95.0])
+WAITS_S = st.sampled_from([0.0, 1.0, 12.0, 25.0, 60.0, 95.0])
 LIMITS = Limits(free_credits=2, max_in_flight_per_user=2)
 
 
@@ -45,7 +45,7 @@ class LifeOfAGeneration(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner(loop_factory=virtual_time.VirtualTimeLoop)
-        self.store = MemoryStore()
+        self.store = MemoryStore(clock=virtual_time.now)
         self.blobs = MemoryBlobStore()
         self.ids = Ids()
         self.calls: Counter[UUID] = Counter()
@@ -79,11 +79,14 @@ class LifeOfAGeneration(RuleBasedStateMachine):
         self.collect()
 
     def collect(self) -> None:
-        """Assert that every ended task succeeded, died, was cancelled, or raised an error for users."""
+        """Assert that every ended task succeeded, died, was cancelled, or raised an error for users.
+
+        A task also times out if it cannot commit, because a frozen process holds the only lock of the store.
+        """
         for task in [task for task in self.tasks if task.done()]:
             self.tasks.remove(task)
             if not task.cancelled() and task.exception() is not None:
-                assert isinstance(task.exception(), PlushifyError | PowerCut), task.exception()
+                assert isinstance(task.exception(), PlushifyError | PowerCut | TimeoutError), task.exception()
 
     def called(self, generation_id: UUID) -> None:
         """Count a model call of this generation."""
@@ -140,7 +143,8 @@ class LifeOfAGeneration(RuleBasedStateMachine):
         before = self.snapshot().generations[generation_id]
         self.start((gallery.restore if restore else gallery.delete)(user, generation_id), 0)
         if user != before.user_id:
-            assert self.snapshot().generations[generation_id].deleted_at == before.deleted_at
+            after = self.snapshot().generations.get(generation_id)  # None if a sweep has purged it at this moment
+            assert after is None or after.deleted_at == before.deleted_at
 
     @rule(user=USERS, amount=st.integers(-3, 3), fuse=FUSES)
     def grant_or_consume(self, user: str, amount: int, fuse: Fuse) -> None:

@@ -5,15 +5,16 @@ from uuid import UUID
 
 import pytest
 
-from plushify_adapters.memory import MemoryImageModel
+from plushify_adapters.memory import MemoryBlobStore, MemoryImageModel
 from plushify_core import Billing, Generation, Limits, ModelError, NotFound, Outcome, Reason, Status
 from tests.broken import BrokenStore, StubbornModel
-from tests.in_memory import PICTURES, InMemoryPlushify, failure_reason
+from tests.gates import Fuse, GatedStore, gated
+from tests.in_memory import PICTURES, InMemoryPlushify, PlushifyForTests, failure_reason
 from tests.virtual_time import on_virtual_time
 
 NO_PICTURE = ModelError(Reason.NO_PICTURE, "nothing", retryable=True, billing=Billing.UNKNOWN)
-ALL_TRIES = 5
-"""Number of times that a settlement tries to commit. The last try is 7.6 seconds after the first."""
+ALL_TRIES = 1_000
+"""More refusals than a settlement has tries to commit."""
 
 
 class Settling:
@@ -34,19 +35,21 @@ async def run_without_database(plushify: InMemoryPlushify, store: BrokenStore) -
     store.refusals = ALL_TRIES
     with pytest.raises(ConnectionError):
         await run
+    store.refusals = 0
     return generation_id
 
 
 async def settle_after_the_sweep(
     plushify: InMemoryPlushify, store: BrokenStore
 ) -> tuple[UUID, asyncio.Task[Generation]]:
-    """Let a sweep refund a generation while its success is waiting for the last try to commit.
+    """Let a sweep refund a generation while its success waits for the next try to commit.
 
-    The lease must expire one second after the deadline, and the model must answer two seconds before it.
+    The model must answer after 5 seconds, and the lease must last 1 second.
     """
-    generation_id, run = await plushify.start_run(wait_s=57)
-    store.refusals = ALL_TRIES - 1  # the last try is at 58 + 7.6 seconds
+    generation_id, run = await plushify.start_run(wait_s=4.9)
+    store.refusals = ALL_TRIES
     await asyncio.sleep(7)
+    store.refusals = 0
     await plushify.sweep()
     return generation_id, run
 
@@ -103,8 +106,9 @@ async def test_commit_that_always_fails() -> None:
     with pytest.raises(ConnectionError):
         await run
 
+    assert asyncio.get_running_loop().time() == pytest.approx(61, abs=3)
+    case.store.refusals = 0
     assert (await plushify.row(generation_id)).status is Status.RUNNING
-    await asyncio.sleep(90)
     await plushify.sweep()
     assert failure_reason(await plushify.row(generation_id)) is Reason.INTERRUPTED
     await asyncio.sleep(120)
@@ -116,7 +120,7 @@ async def test_commit_that_always_fails() -> None:
 @on_virtual_time
 async def test_late_cost_is_recorded_before_the_sweep() -> None:
     """A cost that arrives while no commit of the timeout succeeds is recorded, and the sweep keeps it."""
-    plushify = InMemoryPlushify(store=(store := BrokenStore()), model=StubbornModel(delay_s=80))
+    plushify = InMemoryPlushify(store=(store := BrokenStore()), model=StubbornModel(delay_s=130))
     generation_id = await run_without_database(plushify, store)
     await plushify.generate.wait_for_cleanup()
 
@@ -132,7 +136,7 @@ async def test_late_cost_is_recorded_before_the_sweep() -> None:
 @on_virtual_time
 async def test_late_picture_is_removed_after_the_sweep() -> None:
     """A picture that arrives after the sweep is removed, although no commit of the timeout succeeded."""
-    plushify = InMemoryPlushify(store=(store := BrokenStore()), model=StubbornModel(delay_s=100))
+    plushify = InMemoryPlushify(store=(store := BrokenStore()), model=StubbornModel(delay_s=170))
     generation_id = await run_without_database(plushify, store)
     await asyncio.sleep(30)
     await plushify.sweep()
@@ -145,22 +149,105 @@ async def test_late_picture_is_removed_after_the_sweep() -> None:
 
 
 @on_virtual_time
-async def test_late_cost_that_cannot_be_recorded() -> None:
-    """If a late cost cannot be committed, the failure of the generation remains and nothing is raised."""
+async def test_late_cost_is_recorded_when_the_database_returns() -> None:
+    """A late cost whose commits fail is recorded as soon as a commit succeeds, however long that takes."""
     plushify = InMemoryPlushify(store=(store := BrokenStore()), model=StubbornModel(delay_s=90))
     generation = await plushify.submit_and_run()
-    store.refusals = 1
+    store.refusals = 100
 
     await plushify.generate.wait_for_cleanup()
 
-    assert (await plushify.recorded_call(generation.id)).billing is Billing.UNKNOWN
+    assert (await plushify.recorded_call(generation.id)).billing is Billing.BILLED
+
+
+@on_virtual_time
+async def test_settles_when_the_database_returns() -> None:
+    """A paid picture is delivered if the database returns within `settle_timeout_s`, although replicas sweep."""
+    case = Settling()
+    other = case.plushify.another_process()
+    async with other.running():
+        generation_id, run = await case.start()
+        case.store.refusals = ALL_TRIES
+        await asyncio.sleep(55)
+        case.store.refusals = 0
+        generation = await run
+        await asyncio.sleep(60)
+        other.runner.stop()
+
+    assert (await case.plushify.row(generation_id)).status is generation.status is Status.SUCCEEDED
+    assert await case.plushify.amounts() == [3, -1]
+
+
+@on_virtual_time
+async def test_cost_of_a_result_that_was_given_up() -> None:
+    """The known cost of a call is recorded after its settlement was given up, before or after the sweep."""
+    case = Settling()
+    generation_id, run = await case.start()
+    case.store.refusals = ALL_TRIES
+    with pytest.raises(ConnectionError):
+        await run
+    await asyncio.sleep(3_600)
+    case.store.refusals = 0
+    await case.plushify.sweep()
+
+    await case.plushify.generate.wait_for_cleanup()
+
+    call = await case.plushify.recorded_call(generation_id)
+    assert (call.outcome, call.billing) == (Outcome.INTERRUPTED, Billing.BILLED)
+    assert call.facts.cost_nano_usd is not None
+
+
+@on_virtual_time
+async def test_cost_that_is_not_recorded_at_a_shutdown(caplog: pytest.LogCaptureFixture) -> None:
+    """A shutdown during a failure of the database ends in time, and logs the costs that are not recorded."""
+    case = Settling()
+    plushify = case.plushify
+    async with plushify.running():
+        generation = await plushify.submit()
+        plushify.runner.start(generation.id)
+        await asyncio.sleep(0.5)
+        case.store.refusals = ALL_TRIES * 100
+        await asyncio.sleep(1)
+        stopped_s = asyncio.get_running_loop().time()
+
+    assert asyncio.get_running_loop().time() - stopped_s <= plushify.limits.drain_s + 10.1
+    (message,) = [record.getMessage() for record in caplog.records if "cost of its call" in record.getMessage()]
+    assert str(generation.id) in message
+    assert "cost_nano_usd=39000000" in message
+
+
+@on_virtual_time
+async def test_frozen_process_loses_its_lease() -> None:
+    """A process that was frozen for longer than its lease changes nothing, and removes its pictures."""
+    store, blobs, fuse = BrokenStore(), MemoryBlobStore(), Fuse(0, 30, among="after blobs.put thumbnail")
+    healthy = InMemoryPlushify(store=store, blobs=blobs)
+    frozen = PlushifyForTests(
+        store=GatedStore(store, fuse),
+        blobs=gated("blobs", blobs, fuse),
+        codec=healthy.codec,
+        model=healthy.model,
+        events=healthy.events,
+        clock=healthy.clock,
+        new_id=healthy.new_id,
+    )
+    generation_id, run = await frozen.start_run(wait_s=11)
+    await healthy.sweep()
+    assert failure_reason(await healthy.row(generation_id)) is Reason.INTERRUPTED
+    assert await healthy.pictures_of(generation_id) == sorted(PICTURES)
+
+    assert failure_reason(await run) is Reason.INTERRUPTED
+    await frozen.generate.wait_for_cleanup()
+
+    assert await healthy.pictures_of(generation_id) == ["original"]
+    assert await healthy.amounts() == [3, -1, 1]
+    assert (await healthy.recorded_call(generation_id)).billing is Billing.BILLED
 
 
 @on_virtual_time
 async def test_success_after_a_refund() -> None:
     """A success that is committed after the sweep has refunded the generation changes only the recorded cost."""
     plushify = InMemoryPlushify(
-        limits=Limits(lease_margin_s=1), store=(store := BrokenStore()), model=MemoryImageModel(delay_s=58)
+        limits=Limits(lease_s=1), store=(store := BrokenStore()), model=MemoryImageModel(delay_s=5)
     )
     generation_id, run = await settle_after_the_sweep(plushify, store)
 
@@ -177,11 +264,11 @@ async def test_success_after_a_refund() -> None:
 @on_virtual_time
 async def test_success_after_a_purge() -> None:
     """A success that is committed after its generation was refunded, deleted and purged leaves no blob."""
-    limits = Limits(lease_margin_s=1, late_write_s=1, undo_delete_s=0)
-    plushify = InMemoryPlushify(limits=limits, store=(store := BrokenStore()), model=MemoryImageModel(delay_s=58))
+    limits = Limits(lease_s=1, late_write_s=0.001, undo_delete_s=0)
+    plushify = InMemoryPlushify(limits=limits, store=(store := BrokenStore()), model=MemoryImageModel(delay_s=5))
     generation_id, run = await settle_after_the_sweep(plushify, store)
     await plushify.gallery.delete("ann", generation_id)
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.01)
     await plushify.sweep()
 
     with pytest.raises(NotFound):

@@ -9,7 +9,7 @@ from plushify_core import Limits, Status
 from plushify_core.ports import Transaction
 from plushify_core.worker.runner import CLEANUP_TIMEOUT_S
 from plushify_core.worker.sweeper import CANCELLATION_TIMEOUT_S
-from tests import invariants
+from tests import invariants, virtual_time
 from tests.broken import BrokenBlobs, StubbornBlobs, ignore_cancellation
 from tests.in_memory import InMemoryPlushify
 from tests.virtual_time import on_virtual_time
@@ -25,7 +25,7 @@ class HangingStore(MemoryStore):
     """Store whose transactions hang for a long time, and ignore their cancellation, once `hanging` is set."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(clock=virtual_time.now)
         self.hanging = False
 
     @asynccontextmanager
@@ -66,9 +66,7 @@ async def settled_by_the_next_start(plushify: InMemoryPlushify) -> None:
     limits = plushify.limits
     another = plushify.another_process()
     async with another.running():
-        await asyncio.sleep(
-            limits.timeout_s + limits.lease_margin_s + limits.late_write_s + 2 * limits.sweep_interval_s
-        )
+        await asyncio.sleep(limits.timeout_s + limits.lease_s + limits.late_write_s + 2 * limits.sweep_interval_s)
     books = invariants.in_memory(plushify.store, plushify.blobs)
     assert [*invariants.violations(books), *invariants.unsettled(books)] == []
     assert [generation.status for generation in books.generations.values()] == [Status.FAILED]

@@ -54,7 +54,7 @@ class Installation:
             "PLUSHIFY_DRAIN_S": str(DRAIN_S),
             "PLUSHIFY_FREE_CREDITS": "10",
             "PLUSHIFY_GENERATION_TIMEOUT_S": "15",
-            "PLUSHIFY_LEASE_MARGIN_S": "2",
+            "PLUSHIFY_LEASE_S": "3",
             "PLUSHIFY_PENDING_LEASE_S": "10",
             "PLUSHIFY_LATE_WRITE_S": "1",
             "PLUSHIFY_SWEEP_INTERVAL_S": "1",

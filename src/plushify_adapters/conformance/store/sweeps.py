@@ -3,10 +3,12 @@
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
+import msgspec
+
 from plushify_adapters.conformance.store.entities import NOW, SECOND, failed, pending, running, succeeded, trashed
 from plushify_adapters.conformance.store.suite import StoreSuite, in_parallel
 from plushify_core.domain.errors import Code, Reason
-from plushify_core.domain.generation import Failure, Generation
+from plushify_core.domain.generation import Failure, Generation, Status
 from plushify_core.ports import Generations, Store
 
 LATER = NOW + 1_000 * SECOND
@@ -48,7 +50,68 @@ async def _sweep_concurrently(
 
 
 class SweepsContract(StoreSuite):
-    """Contract of `Generations.abandoned`, `expired_trash` and `untidy`."""
+    """Contract of `Generations.renew`, `release`, `abandoned`, `expired_trash` and `untidy`."""
+
+    async def test_renews_leases(self, store: Store) -> None:
+        """The leases of running generations with the right fences are renewed, and no others are changed."""
+        held, also_held, not_asked, lost, waiting = running(), running("bob"), running(), running(), pending(fence=1)
+        ended, absent = msgspec.structs.replace(succeeded(), fence=1), running()
+        await _add(store, [held, also_held, not_asked, lost, waiting, ended])
+        fences = {found.id: found.fence for found in (held, also_held, waiting, ended, absent)} | {lost.id: 7}
+        async with store.begin() as tx:
+            assert sorted(await tx.generations.renew(fences, LATER)) == _ids([held, also_held])
+            assert list(await tx.generations.renew({}, LATER)) == []
+        async with store.begin() as tx:
+            for found in (held, also_held):
+                assert await tx.generations.get(found.id) == msgspec.structs.replace(found, lease_until=LATER)
+            for found in (not_asked, lost, waiting, ended):
+                assert await tx.generations.get(found.id) == found
+            assert await tx.generations.get(absent.id) is None
+
+    async def test_renewed_generations_can_still_be_replaced(self, store: Store) -> None:
+        """A renewal does not change the fence, so the process that runs a generation can end it."""
+        held = running()
+        await _add(store, [held])
+        async with store.begin() as tx:
+            await tx.generations.renew({held.id: held.fence}, LATER)
+        async with store.begin() as tx:
+            assert await tx.generations.abandoned(LATER - SECOND, limit=9) == []
+            assert await tx.generations.replace(held, msgspec.structs.replace(failed(), id=held.id))
+
+    async def test_concurrent_renewals_and_sweeps(self, store: Store) -> None:
+        """Of a renewal and a sweep at the same time, the sweep wins or finds a renewed lease. None waits forever."""
+        mine = [running(f"user-{number % 4}") for number in range(12)]
+        await _add(store, mine)
+        fences = {found.id: found.fence for found in mine}
+        failure = Failure(code=Code.GENERATION_FAILED, reason=Reason.INTERRUPTED)
+
+        async def renew() -> None:
+            async with store.begin() as tx:
+                await tx.generations.renew(fences, LATER)
+
+        async def sweep() -> None:
+            async with store.begin() as tx:
+                for found in await tx.generations.abandoned(LATER - SECOND, limit=2):
+                    assert await tx.generations.replace(found, found.fail(failure, at=LATER))
+
+        await in_parallel(work() for work in (renew, sweep) * 6)
+        async with store.begin() as tx:
+            found = await tx.audit.find(list(fences))
+        assert {(one.status, one.lease_until) for one in found} <= {(Status.FAILED, None), (Status.RUNNING, LATER)}
+
+    async def test_releases_reclaimed_generations(self, store: Store) -> None:
+        """The leases of pending generations that were reclaimed end at once, and no others are changed."""
+        reclaimed, not_asked = pending(fence=1), pending(fence=2)
+        submitted, being_run, ended = pending(), running(), succeeded()
+        await _add(store, [reclaimed, not_asked, submitted, being_run, ended])
+        async with store.begin() as tx:
+            await tx.generations.release([one.id for one in (reclaimed, submitted, being_run, ended)], NOW)
+            await tx.generations.release([], NOW)
+        async with store.begin() as tx:
+            released = msgspec.structs.replace(reclaimed, lease_until=NOW)
+            assert await tx.generations.abandoned(NOW, limit=9) == [released]
+            for found in (not_asked, submitted, being_run, ended):
+                assert await tx.generations.get(found.id) == found
 
     async def test_finds_generations_with_an_expired_lease(self, store: Store) -> None:
         """Pending and running generations of all users are abandoned from the end of their lease on, oldest first."""

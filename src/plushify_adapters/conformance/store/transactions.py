@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 
@@ -54,6 +55,17 @@ class TransactionsContract(StoreSuite):
     async def test_is_the_declared_adapter(self, store: Store) -> None:
         """The suite runs on the adapter that it declares."""
         assert type(store) is self.adapter
+
+    async def test_returns_its_time_in_utc(self, store: Store) -> None:
+        """The time of a transaction is in UTC and stays the same. A later transaction has a later time."""
+        async with store.begin() as tx:
+            first = await tx.now()
+            await asyncio.sleep(0.01)
+            assert await tx.now() == first
+        async with store.begin() as tx:
+            second = await tx.now()
+        assert first.utcoffset() == second.utcoffset() == timedelta(0)
+        assert timedelta(seconds=0.005) <= second - first < timedelta(hours=1)
 
     async def test_commits_when_the_block_ends(self, store: Store) -> None:
         """The next transaction reads the changes of a committed one."""

@@ -2,8 +2,11 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
 from uuid import UUID
 
 from plushify_adapters.conformance.store.entities import new_id
@@ -23,17 +26,32 @@ from plushify_core import (
     Status,
 )
 from plushify_core.domain.model_call import Billing
-from plushify_core.ports import Store
+from plushify_core.ports import Store, Transaction, utc_now
 
 PHOTO = b"P6\n4 2\n255\n" + bytes(range(24))
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+class _InAnHour(Store):
+    """Store whose time is one hour later."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        async with self._store.begin() as tx:
+            yield cast(Transaction, _LaterTransaction(tx))
 
 
-def _in_an_hour() -> datetime:
-    return _now() + timedelta(hours=1)
+@dataclass(frozen=True)
+class _LaterTransaction:
+    tx: Transaction
+
+    async def now(self) -> datetime:
+        return await self.tx.now() + timedelta(hours=1)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tx, name)
 
 
 class _UseCases:
@@ -51,12 +69,12 @@ class _UseCases:
             codec=MemoryImageCodec(),
             model=self.model,
             events=self._events,
-            clock=_now,
+            clock=utc_now,
             new_id=new_id,
             catalog=DEFAULT_CATALOG,
             limits=self._limits,
         )
-        self.credits = CreditsUseCase(store=store, events=self._events, clock=_now, new_id=new_id, limits=self._limits)
+        self.credits = CreditsUseCase(store=store, events=self._events, new_id=new_id, limits=self._limits)
 
     async def generate(self, user_id: str = "ann", *, key: str | None = None) -> Generation | PlushifyError:
         """Submit a photo and run its generation. Return the generation, or the error."""
@@ -68,12 +86,11 @@ class _UseCases:
             return error
 
     async def sweep(self) -> None:
-        """Sweep as a replica whose clock is one hour fast, so that every lease has expired."""
+        """Sweep at a time at which every lease has expired."""
         recover = RecoverUseCase(
-            store=self.store,
+            store=_InAnHour(self.store),
             blobs=self.blobs,
             events=self._events,
-            clock=_in_an_hour,
             new_id=new_id,
             limits=self._limits,
         )
