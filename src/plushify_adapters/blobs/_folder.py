@@ -58,6 +58,20 @@ class Folder(Objects):
         self._sync_parents(target)
         return True
 
+    def read(self, key: str) -> Generator[bytes, None, None]:
+        """Yield the file in chunks.
+
+        Raises:
+            BlobMissing: at the first step of the iteration.
+            NotADirectoryError: `root` cannot be a folder, so nothing can be said about its files.
+        """
+        try:
+            yield from super().read(key)
+        except BlobMissing:
+            with suppress(FileNotFoundError), os.scandir(self._root):
+                pass
+            raise
+
     def move(self, key: str, to: str) -> None:
         """Rename a file, and remove the folders that become empty.
 

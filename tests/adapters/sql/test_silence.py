@@ -218,13 +218,13 @@ async def test_generations_and_sweeps_go_on(setup: Setup) -> None:
             proxy.silence()
             outcomes += await asyncio.gather(*(submit() for _ in range(2)), return_exceptions=True)
             swept.clear()
-            async with asyncio.timeout(2 * ONE_DEADLINE_S + limits.lease_s):  # a sweeper waits a lease after a failure
+            async with asyncio.timeout(30):  # after a failure, a sweeper waits for its check and for one lease
                 await swept.wait()
         await asyncio.sleep(limits.timeout_s)
     assert any(outcome is None for outcome in outcomes)
 
     after = service(operator)
-    async with asyncio.timeout(20):  # the last leases expire
+    async with asyncio.timeout(60):  # the last leases expire
         books = await invariants.read(operator, blobs, ["eve"])
         while not all(generation.finished for generation in books.generations.values()):
             await asyncio.sleep(0.2)

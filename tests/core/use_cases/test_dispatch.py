@@ -4,10 +4,9 @@ import asyncio
 
 import pytest
 
-from plushify_adapters.conformance.store.entities import model_call
 from plushify_adapters.memory import MemoryImageModel
 from plushify_core import Reason, Status
-from plushify_core.domain.model_call import SecondDispatch
+from plushify_core.domain.model_call import ModelCall, SecondDispatch
 from plushify_core.ports import ModelRequest, ModelResult
 from tests.broken import BrokenStore
 from tests.in_memory import InMemoryPlushify, failure_reason
@@ -83,8 +82,15 @@ async def test_a_generation_is_dispatched_once() -> None:
     """A dispatch is rolled back if the generation has a model call already, and the model is not called again."""
     plushify = InMemoryPlushify()
     submitted = await plushify.submit()
+    call = ModelCall(
+        generation_id=submitted.id,
+        user_id=submitted.user_id,
+        style=submitted.style,
+        quality=submitted.quality,
+        model_asked="maker/model",
+        started_at=plushify.clock(),
+    )
     async with plushify.store.begin() as tx:
-        call = model_call(submitted.id, started_at=plushify.clock())
         assert await tx.model_calls.add(call)
 
     with pytest.raises(SecondDispatch):

@@ -9,8 +9,7 @@ from plushify_core import InstallationUseCase, WrongStorage, uuid7
 from plushify_core.domain.generation import INSTALLATION_KEY
 from plushify_core.ports import Installation, Store
 from tests.broken import BrokenBlobs
-
-pytestmark = pytest.mark.anyio
+from tests.virtual_time import on_virtual_time
 
 
 def of(store: Store, blobs: MemoryBlobStore) -> InstallationUseCase:
@@ -24,6 +23,7 @@ async def recorded(store: Store) -> Installation | None:
         return await tx.installations.get()
 
 
+@on_virtual_time
 async def test_the_first_start_marks_both() -> None:
     """The first start records one id in the database and in the blob store, and later starts change nothing."""
     store, blobs = MemoryStore(), MemoryBlobStore()
@@ -39,6 +39,7 @@ async def test_the_first_start_marks_both() -> None:
     assert (await recorded(store), blobs.blobs) == (installation, marked)
 
 
+@on_virtual_time
 async def test_without_recording_nothing_changes() -> None:
     """A check that does not record accepts a new installation, and changes nothing."""
     store, blobs = MemoryStore(), MemoryBlobStore()
@@ -51,6 +52,7 @@ async def test_without_recording_nothing_changes() -> None:
     assert (await recorded(store), blobs.blobs) == (unmarked, {})
 
 
+@on_virtual_time
 async def test_replicas_start_concurrently() -> None:
     """Replicas that start together for the first time agree on one id."""
     store, blobs = MemoryStore(), MemoryBlobStore()
@@ -65,6 +67,7 @@ async def test_replicas_start_concurrently() -> None:
     assert len(blobs.blobs) == 1
 
 
+@on_virtual_time
 async def test_databases_that_start_concurrently_on_one_blob_store() -> None:
     """Of several new databases on one blob store, one gets it, and the others are refused."""
     blobs = MemoryBlobStore()
@@ -73,6 +76,7 @@ async def test_databases_that_start_concurrently_on_one_blob_store() -> None:
     assert sorted(type(result).__name__ for result in refused) == ["NoneType", *["WrongStorage"] * 4]
 
 
+@on_virtual_time
 async def test_an_interrupted_first_start_is_finished() -> None:
     """If the blob store is down after the id was recorded, the next start writes it there."""
     store, blobs = MemoryStore(), BrokenBlobs()
@@ -85,6 +89,7 @@ async def test_an_interrupted_first_start_is_finished() -> None:
     assert blobs.blobs[INSTALLATION_KEY][0].decode().strip() == str(installation_id)
 
 
+@on_virtual_time
 async def test_refuses_the_blob_store_of_another_installation() -> None:
     """A database with an id is refused on the blob store of another one, and both keep their ids."""
     store, other, blobs, others = MemoryStore(), MemoryStore(), MemoryBlobStore(), MemoryBlobStore()
@@ -102,6 +107,7 @@ async def test_refuses_the_blob_store_of_another_installation() -> None:
     assert (await recorded(store), others.blobs) == (ours, before)
 
 
+@on_virtual_time
 async def test_refuses_a_new_database_on_a_used_blob_store() -> None:
     """A database without an id does not take over a blob store that has one."""
     blobs = MemoryBlobStore()
@@ -116,6 +122,7 @@ async def test_refuses_a_new_database_on_a_used_blob_store() -> None:
     assert (await recorded(new), blobs.blobs) == (None, before)
 
 
+@on_virtual_time
 async def test_refuses_an_empty_blob_store_after_the_first_start() -> None:
     """A blob store without an id is the wrong one if the database has seen another with its id."""
     store = MemoryStore()
@@ -129,6 +136,7 @@ async def test_refuses_an_empty_blob_store_after_the_first_start() -> None:
     assert empty.blobs == {}
 
 
+@on_virtual_time
 async def test_refuses_a_damaged_mark() -> None:
     """A blob that contains no id is neither accepted nor overwritten, also by an adoption."""
     store, blobs = MemoryStore(), MemoryBlobStore()
@@ -139,6 +147,7 @@ async def test_refuses_a_damaged_mark() -> None:
     assert blobs.blobs[INSTALLATION_KEY][0] == "ä".encode()
 
 
+@on_virtual_time
 async def test_adopts_a_blob_store() -> None:
     """An adoption gives the database the id of the blob store, which keeps it. Then they belong together."""
     store, other, blobs, others = MemoryStore(), MemoryStore(), MemoryBlobStore(), MemoryBlobStore()
@@ -153,6 +162,7 @@ async def test_adopts_a_blob_store() -> None:
     assert others.blobs == before
 
 
+@on_virtual_time
 async def test_adopts_an_empty_blob_store() -> None:
     """An adoption writes the id of the database to a blob store without one."""
     store, empty = MemoryStore(), MemoryBlobStore()
@@ -163,6 +173,7 @@ async def test_adopts_an_empty_blob_store() -> None:
     await of(store, empty).verify()
 
 
+@on_virtual_time
 async def test_an_unavailable_blob_store_is_no_wrong_one() -> None:
     """If the blob store is down, its error is raised, and nothing is recorded."""
     store, blobs = MemoryStore(), BrokenBlobs()

@@ -17,7 +17,7 @@ import pytest
 import typer
 
 from plushify_adapters.sql import SqlStore
-from plushify_adapters.sql.migrate import Migrations
+from plushify_adapters.sql.migrate import COMPATIBILITY, REVISION_TABLE, Migrations
 from plushify_web.cli import app
 from tests.adapters.tls_postgres import TlsPostgres
 from tests.browser.server import free_port
@@ -31,6 +31,7 @@ COMMANDS = {
     "generate --fetch": f"generate --fetch {ID} -o {{out}}",
     "credits grant": "credits grant you@localhost 1 --reason more",
     "credits adjust": "credits adjust you@localhost 1 --reason more",
+    "credits refund": f"credits refund {ID} --reason more",
     "credits show": "credits show you@localhost",
     "costs": "costs",
     "migrate": "migrate",
@@ -38,7 +39,9 @@ COMMANDS = {
     "doctor": "doctor",
 }
 
-USE_THE_STORAGE = COMMANDS.keys() - {"migrate"}
+USE_THE_STORAGE = {"serve", "generate", "generate --fetch", "sweep", "doctor"}
+
+USE_THE_CATALOG = {"serve", "generate", "generate --fetch"}
 
 PRINT_RESULTS = {"generate", "credits grant", "credits adjust", "credits show", "costs", "sweep", "doctor"}
 
@@ -90,7 +93,8 @@ def newer_database(surroundings: Surroundings) -> dict[str, str]:
         store = SqlStore(url)
         await Migrations(store.engine).upgrade()
         async with store.engine.begin() as connection:
-            await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+            for table in (REVISION_TABLE, COMPATIBILITY.name):
+                await connection.exec_driver_sql(f"UPDATE {table} SET version_num = '9999'")
         await store.aclose()
 
     asyncio.run(migrate())
@@ -118,7 +122,7 @@ ENVIRONMENTS = {
     ),
     "database of a newer version": Wrong(
         variables=newer_database,
-        message="another version of Plushify",
+        message="tables of a newer version",
         commands=frozenset(COMMANDS.keys() - {"doctor"}),  # the doctor reports it as a result
     ),
     "nothing listens": Wrong(
@@ -182,25 +186,25 @@ ENVIRONMENTS = {
         variables=setting("CATALOG", "/no/where.toml"),
         message="PLUSHIFY_CATALOG takes a TOML file",
         exit_code=2,
-        commands=frozenset(USE_THE_STORAGE),
+        commands=frozenset(USE_THE_CATALOG),
     ),
     "catalog is a folder": Wrong(
         variables=setting("CATALOG", "/"),
         message="PLUSHIFY_CATALOG takes a TOML file",
         exit_code=2,
-        commands=frozenset(USE_THE_STORAGE),
+        commands=frozenset(USE_THE_CATALOG),
     ),
     "catalog is binary": Wrong(
         variables=file("catalog.toml", bytes(range(256)), "PLUSHIFY_CATALOG", "{}"),
         message="PLUSHIFY_CATALOG takes a TOML file",
         exit_code=2,
-        commands=frozenset(USE_THE_STORAGE),
+        commands=frozenset(USE_THE_CATALOG),
     ),
     "catalog is broken": Wrong(
         variables=file("catalog.toml", b"[[styles]\n", "PLUSHIFY_CATALOG", "{}"),
         message="PLUSHIFY_CATALOG takes a TOML file",
         exit_code=2,
-        commands=frozenset(USE_THE_STORAGE),
+        commands=frozenset(USE_THE_CATALOG),
     ),
 }
 
@@ -322,7 +326,7 @@ def test_a_missing_extra_is_a_sentence(
         ("no_proxy", "[::1]:8080", False),
     ],
 )
-@pytest.mark.parametrize("command", ["sweep", "doctor", "serve"])
+@pytest.mark.parametrize("command", ["doctor", "serve"])
 def test_a_proxy_that_cannot_be_used_is_a_sentence(
     plushify: Shell,
     arguments: Callable[[str], list[str]],
@@ -342,7 +346,8 @@ def test_a_proxy_that_cannot_be_used_is_a_sentence(
     plushify("migrate")
     if command == "serve" and accepted is not False:
         return  # it would serve
-    exit_code, _, stderr = plushify(*arguments(command))
+    online = ["--online"] if command == "doctor" else []
+    exit_code, _, stderr = plushify(*arguments(command), *online)
     if accepted is None:
         accepted = exit_code == 0
     assert exit_code == (0 if accepted else 2)
