@@ -1,11 +1,9 @@
-"""Composition root: the only module that imports dependency-injector, and the only one that knows the adapters.
+"""Composition root: the only module that imports dependency-injector, and the one that builds the adapters.
 
 An adapter is imported when it is first needed, so an installation needs only the extras of the adapters that it uses.
 """
 
 import os
-import socket
-import traceback
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -180,69 +178,6 @@ def _readiness_checks(migrations: "Migrations", blobs: BlobStore, installation: 
 def _proxy_variables() -> list[str]:
     """Return the names of the variables of this environment that configure a proxy."""
     return sorted(name for name, text in os.environ.items() if name.lower().endswith("_proxy") and text)
-
-
-def database_error_message(error: BaseException) -> str | None:
-    """Return what went wrong with the database; None if this is not an error of the database."""
-    import sqlite3
-
-    from alembic.util import CommandError
-    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-    from sqlalchemy.exc import TimeoutError as PoolTimeout
-
-    from plushify_adapters.sql.migrate import SchemaError
-
-    if isinstance(error, SchemaError):
-        return str(error)
-    if isinstance(error, DBAPIError):
-        return str(error.orig or error)
-    if isinstance(error, CommandError):
-        # Alembic does not find the revision of the database among the migrations of this version.
-        return f"it has the tables of another version of Plushify, probably a newer one ({error})"
-    if isinstance(error, PoolTimeout):
-        return "no connection became free in time"
-    if isinstance(error, (sqlite3.Error, SQLAlchemyError)) or _package(type(error).__module__) == "asyncpg":
-        return str(error) or type(error).__name__
-    if isinstance(error, OSError) and raised_below("plushify_adapters.sql", error):
-        return os_error_message(error)
-    return None
-
-
-def storage_error_message(error: BaseException) -> str | None:
-    """Return what went wrong with the blob store; None if this is not an error of the blob store.
-
-    A file system of fsspec may raise any exception, so the place where the exception was raised decides.
-    """
-    from plushify_core.ports import BlobMissing
-
-    if isinstance(error, BlobMissing):
-        return f"there is no {error}"
-    if not raised_below("plushify_adapters.blobs", error):
-        return None
-    return os_error_message(error) if isinstance(error, OSError) else str(error) or type(error).__name__
-
-
-def os_error_message(error: OSError) -> str:
-    """Return what the operating system refused, in words."""
-    if isinstance(error, socket.gaierror):
-        return f"a host name cannot be resolved ({error.strerror})"
-    if isinstance(error, TimeoutError) and not error.strerror:
-        return "there was no answer in time"
-    reason = error.strerror or str(error) or type(error).__name__
-    return f"{reason}: {error.filename}" if error.filename else reason
-
-
-def raised_below(package: str, error: BaseException) -> bool:
-    """Return whether this package called the foreign code that raised the error."""
-    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if not modules or _package(modules[-1]).startswith("plushify"):
-        return False
-    ours = [module for module in modules if _package(module).startswith("plushify")]
-    return bool(ours) and f"{ours[-1]}.".startswith(f"{package}.")
-
-
-def _package(module: str) -> str:
-    return module.partition(".")[0]
 
 
 class Container(containers.DeclarativeContainer):

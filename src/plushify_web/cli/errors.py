@@ -26,7 +26,12 @@ def expected_error(error: BaseException) -> tuple[str, int] | None:
         case ModuleNotFoundError() if error.name and not error.name.startswith("plushify"):
             return f"The package {error.name} is not installed: install plushify[all].", 1
 
-    from plushify_web.container import database_error_message, os_error_message, raised_below, storage_error_message
+    from plushify_web.adapter_errors import (
+        database_error_message,
+        os_error_message,
+        raised_below,
+        storage_error_message,
+    )
 
     if (message := database_error_message(error)) is not None:
         message = f"The database: {message}"

@@ -121,7 +121,7 @@ async def _write(container: "Container", generation: "Generation", file: OutputF
     import asyncio
 
     from plushify_core import NotFound
-    from plushify_web.container import os_error_message, storage_error_message
+    from plushify_web.adapter_errors import os_error_message, storage_error_message
 
     picture = generation.generated
     if picture is None:
