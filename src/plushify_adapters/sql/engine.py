@@ -7,7 +7,7 @@ replaced.
 import math
 import socket
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict, TypeVar
 
 import msgspec
@@ -23,6 +23,17 @@ SERVER_SHARE = 0.9
 
 The driver waits until the deadline, so it gives up the connection only if the server is silent.
 """
+
+TRANSACTION_STATEMENTS = 3
+"""Deadline of a transaction, in deadlines of a statement, after which the server ends it.
+
+A connection can go silent between the two messages of one statement. The server waits for the second one, keeps the
+locks of the transaction, and neither the timeout of a statement nor that of an idle transaction applies
+(https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-TRANSACTION-TIMEOUT).
+"""
+
+TRANSACTION_TIMEOUT_VERSION = 17
+"""First version of PostgreSQL that has a deadline for transactions."""
 
 KEEPALIVE_IDLE_S = 30
 KEEPALIVE_INTERVAL_S = 10
@@ -66,7 +77,7 @@ def create_engine(
         connect_timeout_s: longest time to connect to PostgreSQL, in seconds. `timeout` or `connect_timeout` in the URL
             replaces it.
         statement_timeout_s: longest time that PostgreSQL has for a statement or a commit, in seconds; None: no limit.
-            `command_timeout` in the URL replaces it.
+            `command_timeout` in the URL replaces it. A transaction has three times as long, from PostgreSQL 17 on.
         busy_timeout_s: longest time that a statement waits for a lock of another transaction, in seconds.
         idle_in_transaction_timeout_s: time without a statement after which PostgreSQL ends a transaction, in seconds.
             It limits how long a machine that has lost its network holds a lock.
@@ -104,6 +115,8 @@ def create_engine(
     )
     event.listen(engine.sync_engine, "do_connect", translate_parameters)
     event.listen(engine.sync_engine, "connect", _keep_alive)
+    if statement_timeout_s is not None:
+        event.listen(engine.sync_engine, "connect", _limit_transactions(TRANSACTION_STATEMENTS * statement_timeout_s))
     event.listen(engine.sync_engine, "checkout", _replace_if_closed)
     event.listen(engine.sync_engine, "handle_error", _give_up_if_overdue)
     event.listen(engine.sync_engine, "close", _close_without_waiting)
@@ -143,6 +156,16 @@ def _keep_alive(connection: DBAPIConnection, _record: Any) -> None:
     ):
         if hasattr(socket, name):  # systems differ in the options that they have
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _limit_transactions(timeout_s: float) -> Callable[[DBAPIConnection, Any], None]:
+    """Return a listener that limits the time of each transaction of a new connection."""
+
+    async def limit(driver: Any) -> None:
+        if driver.get_server_version().major >= TRANSACTION_TIMEOUT_VERSION:
+            await driver.execute(f"SET transaction_timeout = {_milliseconds(timeout_s)}")
+
+    return lambda connection, _record: connection.run_async(limit)
 
 
 def _give_up_if_overdue(context: ExceptionContext) -> None:

@@ -16,7 +16,7 @@ from plushify_adapters.conformance.store.suite import balance_of, open_account
 from plushify_adapters.memory import MemoryBlobStore, MemoryEvents, MemoryImageCodec, MemoryImageModel
 from plushify_adapters.sql import SqlStore
 from plushify_adapters.sql._store import CLOSE_TIMEOUT_S
-from plushify_adapters.sql.engine import create_engine
+from plushify_adapters.sql.engine import TRANSACTION_STATEMENTS, create_engine
 from plushify_adapters.sql.migrate import Migrations
 from plushify_core import Limits, Plushify, Status, utc_now
 from tests import invariants
@@ -161,6 +161,22 @@ async def test_cancellation_during_silence(setup: Setup) -> None:
     assert not pending
 
 
+async def test_silence_within_a_statement(setup: Setup) -> None:
+    """If a connection goes silent between two messages of one statement, the server frees the locks at a deadline."""
+    proxy, store, operator = setup
+
+    async def spend_and_ask() -> None:
+        async with store.begin() as tx:
+            await tx.credits.post(entry(-1))
+            proxy.silence_at(b"SELECT 'unanswered'")
+            await tx.connection.execute(text("SELECT 'unanswered'"))
+
+    await fails_within(ONE_DEADLINE_S, spend_and_ask)
+    async with asyncio.timeout(TRANSACTION_STATEMENTS * TIMEOUT_S):
+        await spend(operator)
+    assert await balance_of(operator) == 9
+
+
 async def test_closes_silent_connections_at_once(setup: Setup) -> None:
     """`aclose` does not wait for silent connections. The fixture has a limit for that."""
     setup.proxy.silence(new_too=True)
@@ -228,7 +244,8 @@ async def test_generations_and_sweeps_go_on(setup: Setup) -> None:
         books = await invariants.read(operator, blobs, ["eve"])
         while not all(generation.finished for generation in books.generations.values()):
             await asyncio.sleep(0.2)
-            await after.recover.sweep()
+            for reclaimed in (await after.recover.sweep()).to_run:
+                await after.generate.run(reclaimed)
             books = await invariants.read(operator, blobs, ["eve"])
     assert [*invariants.violations(books)] == []
     assert any(generation.status is Status.SUCCEEDED for generation in books.generations.values())
