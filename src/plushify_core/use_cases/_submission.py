@@ -95,7 +95,7 @@ class Submission:
 
         Raises:
             InvalidInput: `idempotency_key_invalid` or `idempotency_key_reused`.
-            NotFound: the user has deleted the generation. `charged` tells whether it was refunded.
+            NotFound: the user has deleted the generation. `charged` tells whether credits stay taken for it.
         """
         if key is None:
             return None

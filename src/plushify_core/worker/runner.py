@@ -182,8 +182,9 @@ class Runner:
         This ends within `drain_s` + `CLEANUP_TIMEOUT_S`, whatever the adapters do. A generation that is not settled by
         then keeps its lease: a sweep refunds it when the lease expires.
 
-        Queued generations stay pending. Another replica, or the next start of this installation, runs those that this
-        process had reclaimed at once, and reclaims the others when their lease expires.
+        Queued generations stay pending for another replica, or for the next start. The leases of those that this
+        process had reclaimed end at once, so the next sweep reclaims them. The others are reclaimed when their leases
+        expire.
         """
         await self.stopping.wait()
         queued = self._tasks.keys() - self._running
