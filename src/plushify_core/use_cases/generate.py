@@ -159,7 +159,6 @@ class GenerateUseCase:
             codec=self.codec,
             model=self.model,
             events=self.events,
-            clock=self.clock,
             new_id=self.new_id,
             catalog=self.catalog,
             limits=self.limits,

@@ -85,7 +85,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """Compare balances, ledger, generations and pictures, and list inconsistencies. Exits with 1 if any remain."""
+    """Compare balances, ledger, generations and pictures, and list every disagreement. Exits with 1 if one remains."""
     from plushify_web.cli.report import Report
 
     report = Report(as_json=as_json)
