@@ -140,7 +140,7 @@ class GenerateUseCase:
         await self._settlement.wait_for_cleanup()
 
     async def release(self, generation_ids: Collection[UUID]) -> None:
-        """Give back reclaimed generations that this process has not begun, so that another process runs them at once.
+        """Release reclaimed generations that this process has not begun, so that the next sweep reclaims them.
 
         Generations that are not pending, or were never reclaimed, are not changed.
         """

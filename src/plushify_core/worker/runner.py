@@ -167,14 +167,14 @@ class Runner:
                 self._slots.release()
 
     async def release(self, generation_ids: Collection[UUID]) -> None:
-        """Give back reclaimed generations that this process has not begun. If this fails, their leases expire."""
+        """Release reclaimed generations that this process has not begun. If this fails, their leases expire."""
         if not generation_ids:
             return
         try:
             async with asyncio.timeout(CLEANUP_TIMEOUT_S):
                 await self._generate.release(generation_ids)
         except Exception:
-            log.exception("%d queued generations cannot be given back, their leases expire", len(generation_ids))
+            log.exception("%d queued generations cannot be released, their leases expire", len(generation_ids))
 
     async def _drain(self) -> None:
         """After `stop`, wait up to `drain_s` for the running generations, then cancel them, which refunds them.

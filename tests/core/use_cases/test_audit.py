@@ -263,7 +263,7 @@ async def test_running_and_purging_generations() -> None:
 
 @on_virtual_time
 async def test_refund_by_hand() -> None:
-    """A delivered picture whose price an operator gave back is consistent, before and after its deletion."""
+    """A delivered picture that an operator refunded is consistent, before and after its deletion."""
     plushify = InMemoryPlushify()
     made = await plushify.make()
     await plushify.credits.refund_generation("ann", made.id, reason="blurred", actor="operator eve")
