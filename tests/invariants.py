@@ -96,7 +96,7 @@ def _prices(snapshot: Snapshot) -> Iterator[str]:
     for generation in snapshot.generations.values():
         posted = by_generation.pop(generation.id, [])
         amounts = [entry.amount for entry in posted]
-        # An operator may give the price of a delivered picture back. A refund of the system means that it is free.
+        # An operator may refund a delivered picture. A refund of the system means that it is free.
         by_hand = any(entry.kind is EntryKind.REFUND and entry.actor != SYSTEM for entry in posted)
         is_refunded = generation.status is Status.FAILED or (generation.status is Status.SUCCEEDED and by_hand)
         expected = 0 if is_refunded else -generation.credits_cost

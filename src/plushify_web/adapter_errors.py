@@ -1,4 +1,4 @@
-"""What went wrong in an adapter, in words.
+"""Messages for the errors of databases, storages and the operating system.
 
 Beside the container, this is the only module of the package that knows the adapters and their technologies.
 """
@@ -8,7 +8,7 @@ import traceback
 
 
 def database_error_message(error: BaseException) -> str | None:
-    """Return what went wrong with the database; None if this is not an error of the database."""
+    """Return the message of an error of the database; None for any other error."""
     import sqlite3
 
     from alembic.util import CommandError
@@ -34,7 +34,7 @@ def database_error_message(error: BaseException) -> str | None:
 
 
 def storage_error_message(error: BaseException) -> str | None:
-    """Return what went wrong with the blob store; None if this is not an error of the blob store.
+    """Return the message of an error of the blob store; None for any other error.
 
     A file system of fsspec may raise any exception, so the place where the exception was raised decides.
     """
@@ -48,7 +48,7 @@ def storage_error_message(error: BaseException) -> str | None:
 
 
 def os_error_message(error: OSError) -> str:
-    """Return what the operating system refused, in words."""
+    """Return the message of an error of the operating system."""
     if isinstance(error, socket.gaierror):
         return f"a host name cannot be resolved ({error.strerror})"
     if isinstance(error, TimeoutError) and not error.strerror:

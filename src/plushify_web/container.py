@@ -181,7 +181,7 @@ def _proxy_variables() -> list[str]:
 
 
 class Container(containers.DeclarativeContainer):
-    """Providers of the objects of one application. Leaving the context `closing` closes the open connections."""
+    """Makes the objects of one application when they are first needed. Leaving `closing` closes the connections."""
 
     settings = providers.Singleton(load_settings, os.environ)
     closing: providers.Singleton["AsyncExitStack[None]"] = providers.Singleton(AsyncExitStack)

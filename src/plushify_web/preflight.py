@@ -22,11 +22,11 @@ CANCELLATION_TIMEOUT_S = 1.0
 """Longest time that a shutdown waits for the cancelled check of the model, in seconds."""
 
 INSTALLATION_TIMEOUT_S = 10.0
-"""Longest time that a start waits for the storage to tell its installation, in seconds."""
+"""Longest time that a start waits for the storage to return the id of its installation, in seconds."""
 
 
 async def check_installation(installation: InstallationUseCase, *, record: bool = True) -> None:
-    """Check that the database and the storage belong together. If the storage cannot tell in time, log a warning.
+    """Check that the database and the storage belong together. If this takes too long or fails, log a warning.
 
     Args:
         installation: the database and the storage.
@@ -44,7 +44,7 @@ async def check_installation(installation: InstallationUseCase, *, record: bool 
 
 
 def wrong_storage_message(error: WrongStorage) -> str:
-    """Return what the operator can do about a database and a storage that do not belong together."""
+    """Return a message that tells the operator how the database and the storage differ, and what to do."""
     adopt = "run `plushify doctor --adopt-storage`"
     match error.database, error.storage:
         case None, None:

@@ -151,7 +151,7 @@ async def grant(case: Case, fuse: Fuse) -> None:
 
 
 async def refund(case: Case, fuse: Fuse) -> None:
-    """An operator gives the price of a picture back."""
+    """An operator refunds a delivered picture."""
     (generation_id,) = (await case.snapshot()).generations
     refunded = case.process(fuse).credits.refund_generation(case.user, generation_id, reason="blurred", actor="eve")
     assert (await refunded).amount == 1

@@ -16,7 +16,7 @@ OpenPhoto = Callable[[], AsyncIterator[bytes]]
 
 
 class PhotoUnreadable(Exception):
-    """Error of `open_photo` that no adapter knows."""
+    """Error that `open_photo` raises in a test. No adapter knows this class, so none can handle it."""
 
 
 class ImageModelConformance:

@@ -22,7 +22,7 @@ class Ppm(msgspec.Struct, frozen=True, kw_only=True):
     pixels: bytes
 
     def encode(self) -> bytes:
-        """Return the file."""
+        """Return the picture as the bytes of a PPM file."""
         return b"P6\n%d %d\n255\n" % (self.width, self.height) + self.pixels
 
     def fitted(self, longest_side_px: int) -> Self:

@@ -36,8 +36,8 @@ class SqlAudit(Repository, ports.Audit):
         return [Imbalance(user_id=row.user_id, balance=row.balance, entries=int(row.entries)) for row in rows]
 
     async def recount(self, user_id: str) -> None:
-        # The row is locked by a statement of its own: one that waits for the lock has already fixed its snapshot, and
-        # so would sum the entries as they were before it waited.
+        # A statement of its own takes the lock. If the update waited for it, the update would sum the entries of its
+        # snapshot, which is older than the wait.
         of_user = SUBSCRIPTIONS.c.user_id == user_id
         await self.connection.execute(select(SUBSCRIPTIONS.c.balance).where(of_user).with_for_update())
         total = select(func.coalesce(func.sum(LEDGER_ENTRIES.c.amount), 0)).where(LEDGER_ENTRIES.c.user_id == user_id)

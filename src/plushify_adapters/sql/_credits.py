@@ -75,7 +75,7 @@ class SqlCredits(Repository, ports.Credits):
         return [LedgerEntry(**row._mapping) for row in await self.connection.execute(query)]
 
     async def _insert(self, entry: LedgerEntry) -> bool:
-        """Insert the entry unless its unique key exists. An entry has at most one: each belongs to another kind."""
+        """Insert the entry unless its unique key exists. Each kind of entry has at most one unique key."""
         values = msgspec.structs.asdict(entry)
         if entry.idempotency_key is not None:
             key = ("user_id", "idempotency_key")

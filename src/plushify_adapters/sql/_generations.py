@@ -105,7 +105,8 @@ class SqlGenerations(Repository, ports.Generations):
         return await self._all(query.with_for_update(skip_locked=True))
 
     async def _set_lease(self, condition: ColumnElement[bool], lease_until: datetime) -> Collection[UUID]:
-        # Skips locked rows: a process that hangs while it settles one of them must not end the leases of the others.
+        # Locked rows are skipped. Otherwise a process that hangs while it settles one generation would block the
+        # renewal of the leases of the others.
         unlocked = select(_COLUMNS.id).where(condition).with_for_update(skip_locked=True)
         statement = update(GENERATIONS).where(_COLUMNS.id.in_(unlocked)).values(lease_until=lease_until)
         renewed = await self.connection.execute(statement.returning(_COLUMNS.id))

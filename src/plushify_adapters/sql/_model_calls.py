@@ -50,7 +50,7 @@ class SqlModelCalls(Repository, ports.ModelCalls):
         return True
 
     async def lock_spending(self) -> None:
-        """Take an advisory lock on PostgreSQL until the transaction ends. A transaction of SQLite has its only lock.
+        """Take an advisory lock on PostgreSQL until the transaction ends. On SQLite, it already holds the only lock.
 
         The next statement sees the calls of the transaction that held the lock before, because PostgreSQL releases the
         locks of a transaction after its changes have become visible, and READ COMMITTED takes a snapshot per statement.

@@ -25,7 +25,7 @@ The driver waits until the deadline, so it gives up the connection only if the s
 """
 
 TRANSACTION_STATEMENTS = 3
-"""Deadline of a transaction, in deadlines of a statement, after which the server ends it.
+"""Time after which the server ends a transaction, as a multiple of the deadline of a statement.
 
 A connection can go silent between the two messages of one statement. The server waits for the second one, keeps the
 locks of the transaction, and neither the timeout of a statement nor that of an idle transaction applies

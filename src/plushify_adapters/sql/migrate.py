@@ -196,7 +196,7 @@ def _lock_tables(connection: Connection) -> None:
 
     Replicas of another version use the tables meanwhile, in any order. A migration that locked them one by one could
     deadlock with a transaction, and the database might cancel that one. So a try ends before the database looks for
-    deadlocks, gives all locks back, and lets the transactions that wait for them pass.
+    deadlocks, releases all locks, and lets the transactions that wait for them pass.
     """
     names = [name for name in METADATA.tables if inspect(connection).has_table(name)]
     if connection.dialect.name != "postgresql" or not names:

@@ -29,8 +29,8 @@ def left_of_grants(entries: Iterable[LedgerEntry]) -> dict[UUID, int]:
     A refund returns its credits to the grants that paid for the generation. If such a grant has expired in the
     meantime, its share becomes credits that never expire, so a failed generation costs no credits.
 
-    An entry that spends credits can sort before the grant that paid for it, because the clocks of two machines may
-    differ. The missing credits are then taken from the next grants.
+    An entry that spends credits can sort before the grant that paid for it, because entries are sorted by their ids,
+    which are made with the clocks of several machines. The missing credits are then taken from the next grants.
 
     Args:
         entries: all entries of one user, oldest first.

@@ -41,7 +41,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_refund_by_hand(self) -> bool:
-        """Whether a person, and not Plushify itself, gave the price of a generation back."""
+        """Whether this is the refund of a generation that an operator posted, not Plushify itself."""
         return self.kind is EntryKind.REFUND and self.actor != SYSTEM
 
     def __post_init__(self) -> None:

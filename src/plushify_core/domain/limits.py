@@ -16,8 +16,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         timeout_s: time from the submission of a generation to its picture.
         pending_lease_s: time after which another process may reclaim a generation that is pending.
-        lease_s: lease of a running generation. Its process renews it three times in this time. When the process dies,
-            another one settles the generation after the rest of its lease.
+        lease_s: lease of a running generation. Its process renews it every third of this time. After the process dies,
+            another one settles the generation when the rest of the lease has passed.
         settle_timeout_s: time during which a process tries to commit the result of a generation.
         late_write_s: time after a failure during which a write for the failed generation may still reach the blob
             store. It covers the slowest write.
@@ -32,23 +32,24 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_running: generations that one process runs at once.
         max_idempotency_key_chars: longest idempotency key, in characters.
         max_page_items: largest page of a list.
-        sweep_interval_s: time between two sweeps. Up to two thirds of `lease_s`, a sweep notices every failure of the
-            database that is long enough for a lease to expire.
+        sweep_interval_s: time between two sweeps. Keep it at two thirds of `lease_s` or less. Then a sweep notices
+            every database outage that is long enough for a lease to expire.
         sweep_batch: rows of each kind that one sweep handles.
         drain_s: time that a graceful shutdown waits for running generations.
         audit_batch: rows or keys that the audit reads at once.
         audit_listings: listings of the blob store that the audit runs concurrently. The blob stores of
-            `plushify_adapters` do not run more requests concurrently than the default.
+            `plushify_adapters` run no more requests at once than the default, so a higher number has no effect there.
         orphan_age_days: age in days from which an orphaned blob may be removed.
         orphan_percent: share of all listed blobs that one removal of orphaned blobs may move, in percent.
         orphan_count: number of orphaned blobs that a removal may move even if it is a larger share.
         blob_trash_days: days after its removal when an orphaned blob is erased for good.
-        daily_spend_nano_usd: cost of the model calls of one day (UTC) from which the model is not called any more, in
-            nano-dollars; None: no limit. A call whose cost is not known counts with its expected price.
-        expected_call_cost_nano_usd: expected price of a call if neither the model nor its recent calls tell one, in
-            nano-dollars.
-        failed_generations_per_user_per_day: generations of one user and day (UTC) that may fail after a model call that
-            was billed or may have been; None: no limit.
+        daily_spend_nano_usd: limit of the cost of the model calls of one day (UTC), in nano-dollars; None: no limit.
+            When it is reached, the model is not called again that day. A call whose cost is not known counts with its
+            expected price.
+        expected_call_cost_nano_usd: expected price of a call, in nano-dollars, if neither the model nor its recent
+            calls have a known price.
+        failed_generations_per_user_per_day: costly failures of one user and day (UTC): generations that fail after a
+            model call that was billed or may have been; None: no limit.
     """
 
     timeout_s: float = 60.0

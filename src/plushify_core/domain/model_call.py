@@ -56,8 +56,8 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
 class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     """Record of one paid call to the image model.
 
-    `expected_cost_nano_usd` is the price expected at the dispatch; None in records of versions that recorded none. The
-    price that the provider reported is `facts.cost_nano_usd`.
+    `expected_cost_nano_usd` is the price expected at the dispatch; None in records of earlier versions, which did not
+    store it. The price that the provider reported is `facts.cost_nano_usd`.
 
     Several processes may report about one call, in any order: the one that made it, and a sweep that interrupted it.
     So each method only adds what was unknown.

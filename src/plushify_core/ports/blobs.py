@@ -82,7 +82,7 @@ class BlobStore(Protocol):
         ...
 
     def entries(self, prefix: str) -> AsyncIterator[BlobEntry]:
-        """Return what `keys` returns, with times. The blobs directly in one folder follow each other."""
+        """Return an entry for each key that `keys` returns. The blobs directly in one folder are adjacent."""
         ...
 
     async def url(self, key: str, *, expires_s: int, download_name: str | None = None) -> str | None:

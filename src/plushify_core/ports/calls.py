@@ -42,16 +42,15 @@ class ModelCalls(Protocol):
     async def update(self, generation_id: UUID, change: Callable[[ModelCall], ModelCall]) -> bool:
         """Replace the call of this generation by `change(call)`. Return False if there is no call.
 
-        The call is locked before it is read: other updates of it wait until this transaction ends, and then change the
-        call that it left. So no update overwrites what another one has recorded.
+        The call is locked before it is read: other updates of it wait until this transaction ends, and then read the
+        changed call. So no update overwrites what another one has recorded.
         """
         ...
 
     async def lock_spending(self) -> None:
         """Make every other transaction that calls this wait until this one ends.
 
-        A transaction that reads `cost_since` after this, and adds a call, reads all calls that were added before it in
-        the same way.
+        So if every transaction that adds a call takes this lock first, `cost_since` misses no call of another one.
         """
         ...
 
@@ -73,9 +72,9 @@ class ModelCalls(Protocol):
         ...
 
     async def count_costly_failures(self, user_id: str, since: datetime) -> int:
-        """Return the number of calls of the user started at or after `since` that are a costly failure.
+        """Return the number of costly failures among the calls of the user that started at or after `since`.
 
-        `ModelCall.is_costly_failure` tells which ones are.
+        `ModelCall.is_costly_failure` defines them.
         """
         ...
 

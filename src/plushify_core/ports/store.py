@@ -90,10 +90,10 @@ class Generations(Protocol):
         ...
 
     async def release(self, generation_ids: Collection[UUID], now: datetime) -> None:
-        """Set `lease_until` of those of these generations to `now` that are pending and were reclaimed before.
+        """End the leases of these generations at `now`, except those that are not pending or were never reclaimed.
 
-        A pending generation with the fence 0 was never reclaimed. It is not changed, because the process that submitted
-        it may still be storing its photo.
+        A pending generation with the fence 0 was never reclaimed. It keeps its lease, because the process that
+        submitted it may still be storing its photo.
         """
         ...
 
@@ -168,7 +168,7 @@ class Credits(Protocol):
 
 
 class Transaction(Protocol):
-    """Transaction: its changes are committed together or not at all."""
+    """Changes that are committed together or not at all."""
 
     async def now(self) -> datetime:
         """Return the time of the database in UTC. It is read once, so it is the same in the whole transaction.

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Until(NamedTuple):
-    """Ends of a dispatch, as times of the event loop in seconds.
+    """Time limits of a dispatched generation, as times of the event loop in seconds.
 
     The clock of the event loop is never set. The times are counted from before the transaction read the time of the
     database, so they are never too late, however long the transaction took.
@@ -68,7 +68,7 @@ class Attempt:
 
     Args:
         generation: the running generation.
-        until: ends of its dispatch.
+        until: its time limits.
 
     Attributes:
         result: result so far. It is "interrupted" until `run` ends.

@@ -35,8 +35,8 @@ class Dispatch:
         If the daily spending limit is reached, the generation fails with `model_unavailable` and is refunded.
 
         Returns:
-            The stored generation, and the ends of the dispatch if this call dispatched it. Only then may the caller
-            call the model. Otherwise None.
+            The stored generation, and its time limits if this call dispatched it, else None. The caller may call the
+            model only if it got time limits.
 
         Raises:
             NotFound: there is no generation with this id.

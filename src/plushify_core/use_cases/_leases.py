@@ -14,11 +14,13 @@ from plushify_core.ports import Store
 log = logging.getLogger(__name__)
 
 BEATS_PER_LEASE = 3
-RENEWALS_PER_LEASE = 2
-"""Beats, and longest renewals, in one lease.
+"""Number of beats in one lease."""
 
-If a renewal hangs that began one beat after the last successful one, there is still time for another one, because
-1/3 + 1/2 < 1.
+RENEWALS_PER_LEASE = 2
+"""Number of renewals that fit into one lease if each of them hangs until its time limit.
+
+A renewal that begins one beat after the last success, and hangs, ends before the lease does: 1/3 + 1/2 < 1. So there is
+time for one more.
 """
 
 

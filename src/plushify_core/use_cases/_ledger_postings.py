@@ -57,8 +57,8 @@ class LedgerPostings:
         """Post one entry of `amount` credits (signed).
 
         Returns:
-            False, and nothing is posted, if the generation already has an entry of this kind, an entry with the same
-            `expires_grant` exists, or the user already has a grant with this idempotency key.
+            Whether the entry was posted. It is not if it repeats an earlier one: the generation already has an entry of
+            this kind, an entry with the same `expires_grant` exists, or the user has a grant with this idempotency key.
 
         Raises:
             InsufficientCredits: the balance would become negative.
@@ -115,7 +115,7 @@ class LedgerPostings:
         )
 
     async def is_charged(self, tx: Transaction, generation_id: UUID) -> bool:
-        """Return whether credits stay taken for a generation. The ledger knows this also after its purge."""
+        """Return whether a generation was charged and not refunded. The ledger knows this also after its purge."""
         return sum(entry.amount for entry in await tx.credits.entries_of(generation_id)) < 0
 
     async def expire(self, tx: Transaction, user_id: str) -> None:

@@ -74,7 +74,7 @@ class Settlement:
     async def wait_for_cleanup(self) -> None:
         """Wait until the blobs of unsuccessful attempts are removed, and the costs of all calls are recorded.
 
-        If this is cancelled, the costs that are not recorded are logged, because the process is about to end.
+        If this is cancelled, the costs that are not yet recorded are logged, because the process is about to end.
         """
         try:
             while self._cleanups:
@@ -83,12 +83,12 @@ class Settlement:
             self.log_unrecorded_costs()
 
     def log_unrecorded_costs(self) -> None:
-        """Log the costs of calls that are not recorded, because this process ends before they are."""
+        """Log the costs that are not yet recorded. Call it if the process is about to end."""
         for generation_id in list(self._unrecorded):
             self._log_unrecorded(generation_id)
 
     def _log_unrecorded(self, generation_id: UUID) -> None:
-        """Log the cost of a call, once, because this process ends before it is recorded."""
+        """Log the cost of one call, if it is not yet recorded or logged."""
         attempt = self._unrecorded.pop(generation_id, None)
         if attempt is not None and (attempt.billing, attempt.facts) != NO_COST:
             message = "generation %s: this process ends before the cost of its call is recorded: %s, %s"
@@ -100,8 +100,8 @@ class Settlement:
         Args:
             running: generation of the attempt.
             commit: commits a transaction. It can be repeated.
-            ends_s: time of the event loop in seconds. If the first try after it fails, its error is raised. A process
-                that was frozen in a try so has another one, which shows that its lease is lost.
+            ends_s: time of the event loop in seconds. The first try that begins after it is the last one. So a process
+                that was frozen during a try makes one more, which shows whether its lease is lost.
         """
         loop = asyncio.get_running_loop()
         # The last bits of an id are random, so the generations of a process do not try again at the same moments.
@@ -127,7 +127,8 @@ class Settlement:
         """Commit the result.
 
         Returns:
-            The stored generation, which another process may have changed first, and the recorded cost.
+            The stored generation and the recorded cost. If another process ended the generation first, its result is
+            the stored one; if it also purged the generation, None.
         """
         result, billing, facts = attempt.result, attempt.billing, attempt.facts
         async with self.store.begin() as tx:

@@ -41,7 +41,7 @@ class Spending:
     async def is_limit_reached(self, tx: Transaction) -> bool:
         """Return whether the model calls of today have reached the daily limit.
 
-        Calls in flight and calls of unknown outcome count with their expected price.
+        Calls in flight and calls of unknown cost count with their expected price.
         """
         limit = self.limits.daily_spend_nano_usd
         if limit is None:
@@ -54,9 +54,10 @@ class Spending:
         return True
 
     async def may_call(self, tx: Transaction) -> bool:
-        """Return whether the transaction may add one call without a breach of the daily limit.
+        """Return whether the daily limit allows one more call.
 
-        Other transactions that ask this wait until this one ends, and then count its call.
+        The transaction holds a lock until it ends, so concurrent dispatches check the limit one after the other, and
+        each counts the calls of those before it.
         """
         if self.limits.daily_spend_nano_usd is None:
             return True
@@ -64,10 +65,10 @@ class Spending:
         return not await self.is_limit_reached(tx)
 
     async def check_failures(self, tx: Transaction, user_id: str, *, in_flight: int) -> None:
-        """Refuse one more generation of a user whose costly failures of today have reached the limit, or may soon.
+        """Refuse one more generation of a user who has, or may soon have, too many costly failures today.
 
-        After the first failure, unfinished generations count as possible ones. So the failures of a day are never more
-        than the limit, or than `max_in_flight_per_user` if that is larger.
+        After the first failure, each unfinished generation counts as a possible failure. So the failures of a day never
+        exceed the limit, or `max_in_flight_per_user` if that is larger.
 
         Args:
             tx: the transaction.

@@ -18,7 +18,7 @@ from plushify_core.domain.errors import (
 )
 from plushify_core.domain.generation import EncodedImage, Generation, Rendition, Status, StoredImage, blob_key
 from plushify_core.domain.limits import Limits
-from plushify_core.ports import BlobStore, Clock, Events, ImageCodec, ImageModel, NewId, Store, changes_of
+from plushify_core.ports import BlobStore, Events, ImageCodec, ImageModel, NewId, Store, changes_of
 from plushify_core.use_cases._cancellation import finish_despite_cancellation
 from plushify_core.use_cases._dispatch import Dispatch
 from plushify_core.use_cases._ledger_postings import LedgerPostings
@@ -36,7 +36,6 @@ class Submission:
     codec: ImageCodec
     model: ImageModel
     events: Events
-    clock: Clock
     new_id: NewId
     catalog: Catalog
     limits: Limits
@@ -95,7 +94,7 @@ class Submission:
 
         Raises:
             InvalidInput: `idempotency_key_invalid` or `idempotency_key_reused`.
-            NotFound: the user has deleted the generation. `charged` tells whether it was refunded.
+            NotFound: the user has deleted the generation. `charged` tells whether credits stay taken for it.
         """
         if key is None:
             return None

@@ -70,7 +70,7 @@ class TooManyOrphans(Exception):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AuditUseCase:
-    """Search for inconsistencies and their repair, for `plushify doctor`."""
+    """Search for inconsistencies, and repair of those that are safe to repair, for `plushify doctor`."""
 
     store: Store
     blobs: BlobStore
@@ -119,7 +119,7 @@ class AuditUseCase:
     async def empty_trash(self) -> int:
         """Erase the orphaned blobs that were removed more than `Limits.blob_trash_days` ago, and return their number.
 
-        A blob that a row names is kept, because it was removed while the database was another one.
+        A blob that a row names is kept, because it was removed while another database was in use.
         """
         erased, batch = 0, list[str]()
         last_day = (self.clock() - timedelta(days=self.limits.blob_trash_days)).strftime("%Y-%m-%d")
@@ -269,7 +269,7 @@ class AuditUseCase:
                 )
 
     def _is_removable(self, folder: Folder, blob: BlobEntry, older_than: timedelta) -> bool:
-        """Return whether this unnamed blob is orphaned and old enough. A blob of unknown age is not."""
+        """Return whether this unnamed blob is orphaned and old enough. A blob of unknown age is never removable."""
         if folder.owner is None or folder.lost is not None:
             return False
         times = [time for time in (blob.modified_at, time_of(folder.owner)) if time is not None]
@@ -280,11 +280,11 @@ class AuditUseCase:
             await self.blobs.move(key, f"{TRASH_ROOT}{self.clock():%Y-%m-%d}/{key}")
 
     def _settled_before(self, now: datetime) -> datetime:
-        """Return the time such that leases and generations that ended before it should be settled."""
+        """Return the time before which an expired lease or an ended generation should have been settled."""
         return now - self.limits.settle_timeout
 
     async def _is_refunded_by_hand(self, generation: Generation) -> bool:
-        """Return whether somebody has given the price of a delivered picture back."""
+        """Return whether an operator has refunded a delivered picture."""
         if generation.status is not Status.SUCCEEDED:
             return False
         async with self.store.begin() as tx:

@@ -22,10 +22,10 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Posted(msgspec.Struct, frozen=True, kw_only=True):
-    """Result of a posting that can be repeated without harm.
+    """Result of a posting that may repeat an earlier one.
 
     `subscription` is that of the user after the call, and `amount` is the number of credits. `new` is False if an
-    earlier call has already posted them; then this call has changed nothing.
+    earlier call has posted the same; then this call has changed nothing.
     """
 
     subscription: Subscription
@@ -52,8 +52,8 @@ class CreditsUseCase:
     ) -> Posted:
         """Grant credits to the user.
 
-        With an idempotency key, the call can be repeated after any failure, also one that leaves open whether the grant
-        was committed: a key grants once per user, for ever, even if the credits have been spent or have expired since.
+        With an idempotency key, the call can be repeated after any failure, even if it is unknown whether the grant was
+        committed. A key grants once per user, for ever, even if the credits have been spent or have expired since.
 
         Args:
             amount: number of credits, at least 1.
@@ -63,26 +63,26 @@ class CreditsUseCase:
                 separate from those of submissions.
 
         Raises:
-            InvalidInput: `invalid_credits`, or the reason or actor is blank; `idempotency_key_invalid`, or
-                `idempotency_key_reused`: the user has a grant with this key and another amount or reason. The actor may
-                differ.
+            InvalidInput: `invalid_credits`; the reason or actor is blank; `idempotency_key_invalid`; or
+                `idempotency_key_reused`: the user has a grant with this key and another amount or reason. Another actor
+                may repeat a grant.
         """
         if idempotency_key is not None:
             self.limits.validate_idempotency_key(idempotency_key)
         return await self._post(user_id, EntryKind.GRANT, _positive(amount), reason, actor, idempotency_key)
 
     async def refund_generation(self, user_id: str, generation_id: UUID, *, reason: str, actor: str) -> Posted:
-        """Give the price of a generation back: of one that succeeded, and whose picture disappointed.
+        """Refund a generation that succeeded, but whose picture disappointed.
 
-        A generation is refunded once, so the call can be repeated. One that failed has been refunded already. The price
-        is that of its charge in the ledger, so a deleted generation can be refunded too, also after its purge.
+        A generation is refunded once, so the call can be repeated. A failed one has been refunded already. The price is
+        read from the ledger, so a deleted generation can be refunded too, even after its purge.
 
         Args:
             user_id: the user who was charged.
             generation_id: the finished generation.
             reason: explanation for the statement.
-            actor: the person or program that gives the credits back, for the statement. It is not `SYSTEM`, which marks
-                the refunds of failed generations.
+            actor: the person or program that refunds it, for the statement. It is not `SYSTEM`, which marks the refunds
+                of failed generations.
 
         Raises:
             NotFound: this user was not charged for such a generation.
@@ -113,7 +113,7 @@ class CreditsUseCase:
             return (await self._charge_of(tx, generation_id)).user_id
 
     async def is_charged(self, generation_id: UUID) -> bool:
-        """Return whether credits stay taken for a generation, also after its purge."""
+        """Return whether a generation was charged and not refunded, also after its purge."""
         async with self.store.begin() as tx:
             return await self._postings.is_charged(tx, generation_id)
 

@@ -135,20 +135,20 @@ class GenerateUseCase:
     async def wait_for_cleanup(self) -> None:
         """Wait until the blobs of unsuccessful attempts are removed, and the costs of all calls are recorded.
 
-        Call it before a graceful shutdown ends. If it is cancelled, the costs that are not recorded are logged.
+        Call it before a graceful shutdown ends. If it is cancelled, the costs that are not yet recorded are logged.
         """
         await self._settlement.wait_for_cleanup()
 
     async def release(self, generation_ids: Collection[UUID]) -> None:
-        """Give back reclaimed generations that this process has not begun, so that another process runs them at once.
+        """Release reclaimed generations that this process has not begun, so that the next sweep reclaims them.
 
-        The generations that are not pending, or were never reclaimed, are not changed.
+        Generations that are not pending, or were never reclaimed, are not changed.
         """
         async with self.store.begin() as tx:
             await tx.generations.release(generation_ids, await tx.now())
 
     def log_unrecorded_costs(self) -> None:
-        """Log the costs of model calls that are not recorded. Call it if the process ends before `wait_for_cleanup`."""
+        """Log the costs of model calls that are not yet recorded. Call it to end without `wait_for_cleanup`."""
         self._settlement.log_unrecorded_costs()
 
     @cached_property
@@ -159,7 +159,6 @@ class GenerateUseCase:
             codec=self.codec,
             model=self.model,
             events=self.events,
-            clock=self.clock,
             new_id=self.new_id,
             catalog=self.catalog,
             limits=self.limits,

@@ -110,7 +110,8 @@ class RecoverUseCase:
     def _reclaimed_until(self, abandoned: Generation, now: datetime) -> datetime:
         """Return the end of the lease of the process that reclaims a pending generation.
 
-        It does not end just after the deadline, when that process refunds the generation if it got no slot.
+        A lease that would outlast the deadline ends `lease_s` after it. So the process has time to refund the
+        generation itself, if it got no slot until then.
         """
         lease_until = now + self.limits.pending_lease
         return lease_until if lease_until < abandoned.deadline_at else abandoned.deadline_at + self.limits.lease

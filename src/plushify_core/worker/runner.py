@@ -167,14 +167,14 @@ class Runner:
                 self._slots.release()
 
     async def release(self, generation_ids: Collection[UUID]) -> None:
-        """Give back reclaimed generations that this process has not begun. If this fails, their leases expire."""
+        """Release reclaimed generations that this process has not begun. If this fails, their leases expire."""
         if not generation_ids:
             return
         try:
             async with asyncio.timeout(CLEANUP_TIMEOUT_S):
                 await self._generate.release(generation_ids)
         except Exception:
-            log.exception("%d queued generations cannot be given back, their leases expire", len(generation_ids))
+            log.exception("%d queued generations cannot be released, their leases expire", len(generation_ids))
 
     async def _drain(self) -> None:
         """After `stop`, wait up to `drain_s` for the running generations, then cancel them, which refunds them.
@@ -182,8 +182,9 @@ class Runner:
         This ends within `drain_s` + `CLEANUP_TIMEOUT_S`, whatever the adapters do. A generation that is not settled by
         then keeps its lease: a sweep refunds it when the lease expires.
 
-        Queued generations stay pending. Another replica, or the next start of this installation, runs those that this
-        process had reclaimed at once, and reclaims the others when their lease expires.
+        Queued generations stay pending for another replica, or for the next start. The leases of those that this
+        process had reclaimed end at once, so the next sweep reclaims them. The others are reclaimed when their leases
+        expire.
         """
         await self.stopping.wait()
         queued = self._tasks.keys() - self._running

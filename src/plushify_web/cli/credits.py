@@ -54,7 +54,7 @@ def refund(
     reason: ReasonText,
     as_json: Json = False,
 ) -> None:
-    """Give the price of a generation back, once."""
+    """Refund a generation, at most once."""
     from plushify_core import NotFound
 
     async def post(container: "Container") -> "tuple[str, Posted]":

@@ -46,7 +46,7 @@ def migrate(
 
 
 def sweep(as_json: Json = False) -> None:
-    """Settle interrupted generations, purge deleted ones, and tidy failed ones. Servers do this periodically."""
+    """Settle interrupted generations, erase deleted ones, and tidy failed ones. Servers do this periodically."""
     counts = run(_sweep_all, uses_storage=True)
     if as_json:
         print_json(counts)
@@ -85,7 +85,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """Compare balances, ledger, generations and pictures, and list inconsistencies. Exits with 1 if any remain."""
+    """Compare balances, ledger, generations and pictures, and list every disagreement. Exits with 1 if one remains."""
     from plushify_web.cli.report import Report
 
     report = Report(as_json=as_json)
@@ -145,7 +145,10 @@ async def _check_installation(container: "Container", report: "Report", *, recor
 async def _plan_removal(
     container: "Container", report: "Report", older_than: timedelta | None, *, any_number: bool
 ) -> "Removal | None":
-    """Return the removal of orphaned blobs, or report why there is none. Erase what was removed long ago."""
+    """Plan the removal of orphaned blobs, and erase those that were removed long ago.
+
+    If too many would be removed, report that, erase nothing and return None.
+    """
     from plushify_core import TooManyOrphans
     from plushify_core.ports import Level, Notice
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Schema = Literal["migrate", "require", "ignore"]
-"""What to do with the schema of the database before a command runs.
+"""Treatment of the schema of the database before a command runs.
 
-`migrate` migrates it to the one of this version. `require` creates the tables in an empty database, and refuses to run
-the command on a schema that this version cannot use. `ignore` does nothing.
+`migrate` migrates it to the schema of this version. `require` creates the tables in an empty database, and refuses to
+run the command on a schema that this version cannot use. `ignore` does nothing.
 """
 
 
@@ -27,7 +27,7 @@ def run(command: "Callable[[Container], Awaitable[T]]", *, schema: Schema = "req
 
     Args:
         command: function that gets the container.
-        schema: what to do with the schema of the database first.
+        schema: treatment of the schema of the database first.
         uses_storage: whether to check first that the database and the storage belong together.
     """
     import asyncio

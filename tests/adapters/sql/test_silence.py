@@ -294,7 +294,7 @@ def test_refuses_a_timeout_that_is_not_a_time(query: str) -> None:
 
 
 async def test_a_migration_has_no_deadline(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A migration may take longer than the deadline of a statement, and may wait for the one of another replica."""
+    """A migration may take longer than the deadline of a statement, and may wait for that of another replica."""
 
     def slow(connection: Connection, _revision: str) -> None:
         connection.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": 1.5 * TIMEOUT_S})

@@ -94,7 +94,7 @@ async def test_a_refund_after_the_expiry_of_a_spent_grant_is_kept() -> None:
 
 @on_virtual_time
 async def test_a_refund_by_hand_returns_to_its_grant() -> None:
-    """Credits that an operator gives back expire with their grant, and never if it has expired already."""
+    """Credits that an operator refunds expire with their grant, and never if it has expired already."""
     plushify = InMemoryPlushify(limits=EXPIRING)
     early, late = await plushify.make(), await plushify.make()
     await plushify.credits.refund_generation("ann", early.id, reason="blurred", actor="eve")

@@ -263,7 +263,7 @@ async def test_running_and_purging_generations() -> None:
 
 @on_virtual_time
 async def test_refund_by_hand() -> None:
-    """A delivered picture whose price an operator gave back is consistent, before and after its deletion."""
+    """A delivered picture that an operator refunded is consistent, before and after its deletion."""
     plushify = InMemoryPlushify()
     made = await plushify.make()
     await plushify.credits.refund_generation("ann", made.id, reason="blurred", actor="operator eve")
@@ -282,7 +282,7 @@ async def test_refund_by_hand() -> None:
 @pytest.mark.parametrize(("amount", "actor"), [(1, "system"), (2, "eve")])
 @on_virtual_time
 async def test_wrong_refund_of_a_success(amount: int, actor: str) -> None:
-    """A delivered picture that the system refunded is free, and so a finding; as is a refund of another price."""
+    """A delivered picture that the system refunded, or an operator refunded with another amount, is a finding."""
     plushify = InMemoryPlushify()
     made = await plushify.make()
     refund = LedgerEntry(

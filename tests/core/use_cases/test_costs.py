@@ -52,7 +52,7 @@ async def test_report() -> None:
 
 @on_virtual_time
 async def test_report_after_a_refund() -> None:
-    """A picture whose price was given back earned no credits, and its cost stays."""
+    """A refunded picture earned no credits, and its cost stays."""
     plushify = InMemoryPlushify()
     made = await plushify.make()
     await plushify.make()

@@ -1,4 +1,4 @@
-"""Leases: renewed while a process works, judged by the time of the store, and given back at a shutdown."""
+"""Leases: renewed while a process works, judged by the time of the store, and released at a shutdown."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -202,7 +202,7 @@ async def test_shutdown_leaves_the_leases_of_others() -> None:
 
 @on_virtual_time
 async def test_sweep_during_a_shutdown() -> None:
-    """What a sweep reclaims while the process shuts down is given back."""
+    """Generations that a sweep reclaims while the process shuts down are released."""
     plushify = InMemoryPlushify()
     generation = await plushify.submit()
     await asyncio.sleep(20)
@@ -214,7 +214,7 @@ async def test_sweep_during_a_shutdown() -> None:
 
 @on_virtual_time
 async def test_shutdown_without_database() -> None:
-    """A shutdown that cannot give generations back ends, and their leases expire."""
+    """A shutdown that cannot release generations ends, and their leases expire."""
     store = BrokenStore()
     limits = Limits(max_running=1, drain_s=0)
     plushify = InMemoryPlushify(store=store, limits=limits, model=MemoryImageModel(delay_s=55))

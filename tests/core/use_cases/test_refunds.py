@@ -1,4 +1,4 @@
-"""Refunds by an operator: the price of a picture is given back once."""
+"""Refunds by an operator: a picture is refunded once."""
 
 import asyncio
 from uuid import UUID
@@ -22,7 +22,7 @@ from tests.virtual_time import on_virtual_time
 
 
 async def refund(plushify: InMemoryPlushify, generation_id: UUID, user_id: str = "ann", actor: str = "eve") -> bool:
-    """Give the price of a generation back, and return whether that is new."""
+    """Refund a generation, and return whether the refund is new."""
     refunded = await plushify.credits.refund_generation(user_id, generation_id, reason="blurred", actor=actor)
     assert refunded.amount == 1
     assert refunded.subscription.balance == await plushify.balance(user_id)
@@ -31,7 +31,7 @@ async def refund(plushify: InMemoryPlushify, generation_id: UUID, user_id: str =
 
 @on_virtual_time
 async def test_refund_of_a_success() -> None:
-    """The price of a picture that disappointed is given back once, with its reason and the person who did it."""
+    """A picture that disappointed is refunded once, with the reason and the person who did it."""
     plushify = InMemoryPlushify()
     made = await plushify.make()
     assert await plushify.credits.is_charged(made.id)

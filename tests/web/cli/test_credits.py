@@ -135,7 +135,7 @@ def test_grant_with_a_key(customer: Shell) -> None:
 
 
 def test_refund(customer: Shell) -> None:
-    """`refund` gives the price of a picture back once, and the doctor agrees."""
+    """`refund` refunds a picture once, and the doctor agrees."""
     generation_id = customer.json("credits", "show", EMAIL)["entries"][0]["generationId"]
     refund = ("credits", "refund", generation_id, "--reason", "blurred")
     assert customer(*refund) == (0, f"{EMAIL} got 1 credit back and has 3 now.\n", "")

@@ -70,7 +70,7 @@ class AuditContract(StoreSuite):
             assert await tx.audit.newest() == rows[-1].id
 
     async def test_sums_the_entries_of_each_generation(self, store: Store) -> None:
-        """Each sum includes only the entries of its generation. Without entries, it is absent."""
+        """Each sum includes only the entries of its generation. A generation without entries has no sum."""
         charged, refunded, free = new_id(), new_id(), new_id()
         await open_account(store, 9)
         async with store.begin() as tx:

@@ -219,7 +219,7 @@ class CreditsContract(StoreSuite):
             assert await tx.credits.entries("ann", after=None, limit=9) == [won, grant]
 
     async def test_finds_subscriptions_with_a_due_expiry(self, store: Store) -> None:
-        """A subscription is found from its `next_expiry_at` on, until another time is planned."""
+        """`expiring` returns a subscription from its `next_expiry_at` on, until a later expiry is planned."""
         for user in ("ann", "bob", "cid", "dan"):
             await open_account(store, 0, user)
         async with store.begin() as tx:

@@ -79,7 +79,7 @@ class SweepsContract(StoreSuite):
             assert await tx.generations.replace(held, msgspec.structs.replace(failed(), id=held.id))
 
     async def test_concurrent_renewals_and_sweeps(self, store: Store) -> None:
-        """Of a renewal and a sweep at the same time, the sweep wins or finds a renewed lease. None waits forever."""
+        """A sweep beside a renewal fails a generation or finds its lease renewed. Neither waits forever."""
         mine = [running(f"user-{number % 4}") for number in range(12)]
         await _add(store, mine)
         fences = {found.id: found.fence for found in mine}

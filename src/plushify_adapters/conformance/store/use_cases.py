@@ -146,7 +146,7 @@ class UseCasesContract(StoreSuite):
         assert await balance_of(store) == 8
 
     async def test_refunds_a_success_once(self, store: Store) -> None:
-        """Of 50 concurrent refunds of a delivered picture, one is new, and gives its price back."""
+        """Of 50 concurrent refunds of a delivered picture, exactly one posts a refund."""
         use_cases = _UseCases(store, free_credits=3)
         made = await use_cases.generate()
         assert isinstance(made, Generation)
