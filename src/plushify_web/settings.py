@@ -5,7 +5,6 @@ explains each one.
 """
 
 import difflib
-import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -280,11 +279,13 @@ def _path(text: str) -> Path:
     Raises:
         ValueError: there is no such home folder.
     """
-    # `Path.expanduser` would also take the folder `./~` for the home folder.
-    expanded = os.path.expanduser(text)  # noqa: PTH111
-    if text.startswith("~") and expanded == text:
-        raise ValueError("it names a home folder (~) that this system does not know")
-    return Path(expanded)
+    path = Path(text)
+    if not text.startswith("~"):  # the folder `./~`, which `Path` shortens to `~`, is not the home folder
+        return path
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("it names a home folder (~) that this system does not know") from None
 
 
 def _description(kind: Any) -> str:

@@ -1,6 +1,5 @@
 """Places of the data: folders with any name, and folders and files given as URLs."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ NAMES = ["with space", "ümlaut", "what?", "a#b", "100%", "a%20b", "%3F", "a&b=c
 
 def files(folder: Path) -> set[str]:
     """Return the names of what is in the folder, hidden files included."""
-    return set(os.listdir(folder))  # noqa: PTH208
+    return {path.name for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("relative", [False, True])

@@ -24,7 +24,7 @@ SERVER_SHARE = 0.9
 The driver waits until the deadline, so it gives up the connection only if the server is silent.
 """
 
-TRANSACTION_STATEMENTS = 3
+TRANSACTION_TIMEOUT_FACTOR = 3
 """Time after which the server ends a transaction, as a multiple of the deadline of a statement.
 
 A connection can go silent between the two messages of one statement. The server waits for the second one, keeps the
@@ -116,7 +116,9 @@ def create_engine(
     event.listen(engine.sync_engine, "do_connect", translate_parameters)
     event.listen(engine.sync_engine, "connect", _keep_alive)
     if statement_timeout_s is not None:
-        event.listen(engine.sync_engine, "connect", _limit_transactions(TRANSACTION_STATEMENTS * statement_timeout_s))
+        event.listen(
+            engine.sync_engine, "connect", _limit_transactions(TRANSACTION_TIMEOUT_FACTOR * statement_timeout_s)
+        )
     event.listen(engine.sync_engine, "checkout", _replace_if_closed)
     event.listen(engine.sync_engine, "handle_error", _give_up_if_overdue)
     event.listen(engine.sync_engine, "close", _close_without_waiting)

@@ -4,11 +4,10 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import Connection, event, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
 from plushify_adapters.conformance.store.entities import entry
@@ -16,7 +15,7 @@ from plushify_adapters.conformance.store.suite import balance_of, open_account
 from plushify_adapters.memory import MemoryBlobStore, MemoryEvents, MemoryImageCodec, MemoryImageModel
 from plushify_adapters.sql import SqlStore
 from plushify_adapters.sql._store import CLOSE_TIMEOUT_S
-from plushify_adapters.sql.engine import TRANSACTION_STATEMENTS, create_engine
+from plushify_adapters.sql.engine import TRANSACTION_TIMEOUT_FACTOR, create_engine
 from plushify_adapters.sql.migrate import Migrations
 from plushify_core import Limits, Plushify, Status, utc_now
 from tests import invariants
@@ -172,7 +171,7 @@ async def test_silence_within_a_statement(setup: Setup) -> None:
             await tx.connection.execute(text("SELECT 'unanswered'"))
 
     await fails_within(ONE_DEADLINE_S, spend_and_ask)
-    async with asyncio.timeout(TRANSACTION_STATEMENTS * TIMEOUT_S):
+    async with asyncio.timeout(TRANSACTION_TIMEOUT_FACTOR * TIMEOUT_S):
         await spend(operator)
     assert await balance_of(operator) == 9
 
@@ -314,8 +313,8 @@ async def test_closes_a_database_on_a_disk_that_hangs(sqlite_url: str) -> None:
         return 1
 
     @event.listens_for(store.engine.sync_engine, "connect")
-    def add_hang(connection: DBAPIConnection, _: object) -> None:
-        connection.create_function("hang", 0, hang)  # type: ignore[attr-defined]
+    def add_hang(connection: Any, _: object) -> None:
+        connection.create_function("hang", 0, hang)
 
     async def select() -> None:
         async with store.engine.begin() as connection:

@@ -32,7 +32,7 @@ class AgelessBlobs(MemoryBlobStore):
 
 def plushify_with(**limits: float) -> InMemoryPlushify:
     """Return Plushify with many free credits and these limits."""
-    return InMemoryPlushify(limits=Limits(free_credits=1_000, **limits))  # type: ignore[arg-type]
+    return InMemoryPlushify(limits=msgspec.structs.replace(Limits(free_credits=1_000), **limits))
 
 
 async def backup(plushify: InMemoryPlushify) -> InMemoryPlushify:

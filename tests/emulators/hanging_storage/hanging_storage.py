@@ -13,7 +13,7 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 
-class HangingFileSystem(AbstractFileSystem):  # type: ignore[misc]
+class HangingFileSystem(AbstractFileSystem):
     """Local files behind `hanging://`, whose operations hang while the control file lists them."""
 
     protocol = "hanging"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.web.cli.commands import PRINT_RESULTS, assert_one_sentence
@@ -28,21 +29,19 @@ def full_disk() -> int:
     return os.open("/dev/full", os.O_WRONLY)
 
 
+@pytest.mark.usefixtures("account")
 @pytest.mark.parametrize("opened", [broken_pipe, full_disk])
 @pytest.mark.parametrize("as_json", [True, False])
 @pytest.mark.parametrize("command", sorted(PRINT_RESULTS))
 def test_a_result_that_cannot_be_printed(
     plushify: Shell,
     arguments: Callable[[str], list[str]],
-    photo: Path,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     opened: Callable[[], int],
     as_json: bool,
     command: str,
 ) -> None:
     """If nobody reads the result, or the disk is full, the command says so on stderr and exits with 1."""
-    plushify("generate", photo, "-o", tmp_path / "first.png")
     stdout = os.fdopen(opened(), "w")
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", stdout)
@@ -53,19 +52,15 @@ def test_a_result_that_cannot_be_printed(
     assert_one_sentence(stderr, "The result could not be printed: ")
 
 
+@pytest.mark.usefixtures("account")
 @pytest.mark.parametrize("command", sorted(PRINT_RESULTS))
 def test_json_is_all_of_stdout(
     plushify: Shell,
     arguments: Callable[[str], list[str]],
-    photo: Path,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     command: str,
 ) -> None:
     """With `--json`, everything that is not the result goes to stderr, and a result is there even if it is empty."""
-    import msgspec
-
-    plushify("generate", photo, "-o", tmp_path / "first.png")
     monkeypatch.setenv("PLUSHIFY_LOG", "json")
     exit_code, stdout, _ = plushify(*arguments(command), "--json")
     assert exit_code == 0
@@ -126,6 +121,8 @@ def test_ctrl_c_is_a_sentence(arguments: Callable[[str], list[str]], tmp_path: P
     """Ctrl-C while the database does not answer ends the command with 130."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"postgresql://ann@127.0.0.1:{listener.getsockname()[1]}/x"
+        # A shell starts background jobs with an ignored SIGINT, which a child would inherit.
+        handler = signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(
             [*PLUSHIFY, *arguments(command)],
             env={**os.environ, "PLUSHIFY_DATA_DIR": str(tmp_path / "data"), "PLUSHIFY_DATABASE_URL": url},
@@ -133,6 +130,7 @@ def test_ctrl_c_is_a_sentence(arguments: Callable[[str], list[str]], tmp_path: P
             stderr=subprocess.PIPE,
             text=True,
         )
+        signal.signal(signal.SIGINT, handler)
         try:
             listener.settimeout(60)
             connection, _ = listener.accept()

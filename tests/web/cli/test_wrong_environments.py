@@ -339,17 +339,15 @@ def test_serve_at_a_port_in_use(plushify: Shell) -> None:
     assert_one_sentence(stderr, f"Cannot listen at localhost:{port}: Address already in use.")
 
 
+@pytest.mark.usefixtures("account")
 @pytest.mark.parametrize("command", ["generate", "sweep", "doctor"])
 def test_a_storage_that_fails_is_a_sentence(
     plushify: Shell,
     arguments: Callable[[str], list[str]],
-    photo: Path,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     command: str,
 ) -> None:
     """A folder that cannot be written is named in the log, without a traceback, and nothing is charged."""
-    plushify("generate", photo, "-o", tmp_path / "first.png")
     monkeypatch.setenv("PLUSHIFY_STORAGE_URL", "file:///dev/null/pictures")
     exit_code, _, stderr = plushify(*arguments(command))
     assert "Traceback" not in stderr
@@ -359,24 +357,22 @@ def test_a_storage_that_fails_is_a_sentence(
         assert plushify.json("credits", "show", "you@localhost")["balance"] == 2
 
 
-def test_text_that_is_not_utf8(plushify: Shell, photo: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("account")
+def test_text_that_is_not_utf8(plushify: Shell) -> None:
     """An argument that is not UTF-8 is refused with a sentence."""
-    plushify("generate", photo, "-o", tmp_path / "first.png")
     exit_code, stdout, stderr = plushify("credits", "grant", "you@localhost", 1, "--reason", "\udcff")
     assert (exit_code, stdout) == (2, "")
     assert_one_sentence(stderr, "not UTF-8")
 
 
-def test_a_user_id_without_a_name(
-    plushify: Shell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("account")
+def test_a_user_id_without_a_name(plushify: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the operating system has no name for the user, the statement shows the user id."""
     import pwd
 
     def no_entry(uid: int) -> None:
         raise KeyError(f"getpwuid(): uid not found: {uid}")
 
-    plushify("generate", photo, "-o", tmp_path / "first.png")
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(pwd, "getpwuid", no_entry)
