@@ -7,7 +7,6 @@ unfinished or ended recently, and generations that change while they are read.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,10 +15,11 @@ from uuid import UUID
 
 import msgspec
 
-from plushify_core.domain.generation import TRASH_ROOT, Generation, Status, generation_id_of, time_of
+from plushify_core.domain.generation import Generation, Status, time_of
 from plushify_core.domain.limits import Limits
 from plushify_core.domain.model_call import ModelCall, Outcome
-from plushify_core.ports import BlobEntry, BlobMissing, BlobStore, Clock, NewId, Store
+from plushify_core.ports import BlobEntry, BlobStore, Clock, NewId, Store
+from plushify_core.use_cases._blob_trash import BlobTrash
 from plushify_core.use_cases._ledger_postings import LedgerPostings
 from plushify_core.use_cases._unnamed_blobs import Folder, UnnamedBlobs
 
@@ -121,26 +121,7 @@ class AuditUseCase:
 
         A blob that a row names is kept, because it was removed while another database was in use.
         """
-        erased, batch = 0, list[str]()
-        last_day = (self.clock() - timedelta(days=self.limits.blob_trash_days)).strftime("%Y-%m-%d")
-        async for entry in self.blobs.entries(TRASH_ROOT):
-            if entry.key.removeprefix(TRASH_ROOT).partition("/")[0] < last_day:
-                batch.append(entry.key)
-            if len(batch) == self.limits.audit_batch:
-                erased += await self._erase(batch)
-                batch.clear()
-        return erased + await self._erase(batch)
-
-    async def _erase(self, trashed: Sequence[str]) -> int:
-        """Erase the blobs with these keys in the trash that no row names. Return their number."""
-        former = {key: key.removeprefix(TRASH_ROOT).partition("/")[2] for key in trashed}
-        owners = {owner for key in former.values() if (owner := generation_id_of(key)) is not None}
-        async with self.store.begin() as tx:
-            named = {key for generation in await tx.audit.find([*owners]) for key in generation.blob_keys}
-        erased = [key for key in trashed if former[key] not in named]
-        for key in erased:
-            await self.blobs.delete(key)
-        return len(erased)
+        return await self._trash.empty()
 
     async def _balances(self, repair: bool) -> AsyncIterator[Finding]:
         after: str | None = None
@@ -260,7 +241,7 @@ class AuditUseCase:
                 removed = removal is not None and left > 0 and self._is_removable(folder, blob, removal.older_than)
                 if removed:
                     left -= 1
-                    await self._move_to_trash(blob.key)
+                    await self._trash.add(blob.key)
                 yield Finding(
                     disagreement=Disagreement.BLOB_UNKNOWN,
                     subject=blob.key,
@@ -274,10 +255,6 @@ class AuditUseCase:
             return False
         times = [time for time in (blob.modified_at, time_of(folder.owner)) if time is not None]
         return bool(times) and max(times) <= self.clock() - older_than
-
-    async def _move_to_trash(self, key: str) -> None:
-        with suppress(BlobMissing):  # a concurrent removal was faster
-            await self.blobs.move(key, f"{TRASH_ROOT}{self.clock():%Y-%m-%d}/{key}")
 
     def _settled_before(self, now: datetime) -> datetime:
         """Return the time before which an expired lease or an ended generation should have been settled."""
@@ -308,6 +285,10 @@ class AuditUseCase:
     @cached_property
     def _search(self) -> UnnamedBlobs:
         return UnnamedBlobs(store=self.store, blobs=self.blobs, limits=self.limits)
+
+    @cached_property
+    def _trash(self) -> BlobTrash:
+        return BlobTrash(store=self.store, blobs=self.blobs, clock=self.clock, limits=self.limits)
 
     @cached_property
     def _postings(self) -> LedgerPostings:
